@@ -1,0 +1,212 @@
+import {spawn, execFile} from 'node:child_process'
+import {mkdir, readFile, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {promisify} from 'node:util'
+import {testPasswordHash} from '../test/support/live-server.js'
+import {program} from '../test/support/needs.js'
+import {repoRoot} from '../test/support/paths.js'
+import {tempDir} from '../test/support/temp.js'
+import {fillStorage} from './data.js'
+import {median, number, timed, type Row} from './report.js'
+
+const run = promisify(execFile)
+
+/** Runs `ppc-NAME`; a failure shows what it printed. */
+export const runTool = (name: string, args: readonly string[]) =>
+  run(process.execPath, [join(repoRoot, 'bin', `ppc-${name}.js`), ...args], {maxBuffer: 1e9})
+
+/** Runs a program and returns the most memory that it and its children held, in MB, and its wall time in seconds. */
+export async function peak(
+  command: string,
+  args: readonly string[],
+): Promise<{megabytes: number; seconds: number}> {
+  const start = process.hrtime.bigint()
+  const child = spawn(command, args, {stdio: ['ignore', 'ignore', 'inherit']})
+  let megabytes = 0
+  const timer = setInterval(() => {
+    readFile(`/proc/${child.pid ?? 0}/status`, 'utf8').then(
+      status => (megabytes = Math.max(megabytes, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)),
+      () => undefined,
+    )
+  }, 20)
+  const code = await new Promise<number | null>(resolve => child.on('close', resolve))
+  clearInterval(timer)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${String(code)}`)
+  return {megabytes, seconds: Number(process.hrtime.bigint() - start) / 1e9}
+}
+
+const walkReadInsert = `
+import json, os, sqlite3, sys
+db = sqlite3.connect(sys.argv[2])
+db.execute("CREATE TABLE packages (filename VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL, version VARCHAR(1000) NOT NULL, last_modified DATETIME NOT NULL, summary TEXT, data TEXT NOT NULL, PRIMARY KEY (filename))")
+db.execute("CREATE INDEX a ON packages (last_modified)")
+db.execute("CREATE INDEX b ON packages (name)")
+rows = []
+for root, _, files in os.walk(sys.argv[1]):
+    for f in files:
+        if f.endswith('.meta'): continue
+        path = os.path.join(root, f)
+        mtime = os.stat(path).st_mtime
+        with open(path + '.meta') as h: meta = json.load(h)
+        parts = root.split(os.sep)
+        rows.append((f, parts[-2], parts[-1], str(mtime), meta.pop('summary', None), json.dumps(meta)))
+db.executemany("INSERT INTO packages VALUES (?,?,?,?,?,?)", rows)
+db.commit()
+`
+
+const iniWith = (settings: Record<string, string>) =>
+  `[app:main]\nuse = egg:pypicloud\nsession.validate_key = k\n${Object.entries(settings)
+    .map(([key, value]) => `${key} = ${value}`)
+    .join('\n')}\n`
+
+async function measureRebuild(): Promise<Row[]> {
+  await using temp = await tempDir()
+  await fillStorage(temp.join('packages'), 2000, 10)
+  const settings = {
+    'storage.dir': '%(here)s/packages',
+    'db.url': 'sqlite:///%(here)s/cache.db',
+    'user.a': testPasswordHash,
+  }
+  await writeFile(temp.join('server.ini'), iniWith(settings))
+  await writeFile(temp.join('floor.py'), walkReadInsert)
+  const floor: number[] = []
+  const ours: number[] = []
+  const again: number[] = []
+  const start: number[] = []
+  for (let round = 0; round < 3; round += 1) {
+    floor.push(
+      await timed(() =>
+        run(program('python3'), [
+          temp.join('floor.py'),
+          temp.join('packages'),
+          temp.join(`floor${round}.db`),
+        ]),
+      ),
+    )
+    await writeFile(
+      temp.join('server.ini'),
+      iniWith({...settings, 'db.url': `sqlite:///%(here)s/cache${round}.db`}),
+    )
+    ours.push(await timed(() => runTool('rebuild-cache', [temp.join('server.ini'), '--quiet'])))
+    again.push(await timed(() => runTool('rebuild-cache', [temp.join('server.ini'), '--quiet'])))
+    start.push(await timed(() => run(process.execPath, ['-e', '0'])))
+  }
+  return [
+    {
+      work: 'rebuild of 20,000 files in a directory',
+      measured: `${number(median(ours))} s`,
+      floor: `walk, read and insert (Python) ${number(median(floor))} s`,
+      ratio: number(median(ours) / median(floor)),
+      target: '≤ 1.5',
+    },
+    {
+      work: 'the same when nothing changed',
+      measured: `${number(median(again))} s`,
+      floor: `\`node -e 0\` ${number(median(start))} s`,
+      ratio: '',
+      target: '',
+    },
+  ]
+}
+
+async function measureMigrate(): Promise<Row> {
+  await using temp = await tempDir()
+  await fillStorage(temp.join('a'), 200, 10)
+  await writeFile(
+    temp.join('a.ini'),
+    iniWith({'storage.dir': '%(here)s/a', 'db.url': 'sqlite:///%(here)s/a.db'}),
+  )
+  const ours: number[] = []
+  const floor: number[] = []
+  for (let round = 0; round < 3; round += 1) {
+    await writeFile(
+      temp.join('b.ini'),
+      iniWith({'storage.dir': `%(here)s/b${round}`, 'db.url': 'sqlite:///%(here)s/b.db'}),
+    )
+    ours.push(await timed(() => runTool('migrate', [temp.join('a.ini'), temp.join('b.ini'), '--quiet'])))
+    floor.push(await timed(() => run('cp', ['-a', temp.join('a'), temp.join(`c${round}`)])))
+  }
+  return {
+    work: 'migrate 2,000 files between directories, each synced and verified',
+    measured: `${number(median(ours))} s`,
+    floor: `cp -a, unsynced ${number(median(floor))} s`,
+    ratio: number(median(ours) / median(floor)),
+    target: '',
+  }
+}
+
+/** A dump with `users` users, a tenth as many groups, and ten permissions a user. */
+function dump(users: number): string {
+  const name = (index: number) => `user${String(index).padStart(6, '0')}`
+  const all = Array.from({length: users}, (_, index) => index)
+  const packages: Record<string, Record<string, string[]>> = {}
+  for (const index of all) {
+    for (let rule = 0; rule < 10; rule += 1) {
+      const project = `project-${(index * 7 + rule * 13) % Math.max(100, users)}`
+      ;(packages[project] ??= {})[name(index)] = ['read']
+    }
+  }
+  return JSON.stringify({
+    allow_register: false,
+    version: '1.3.12',
+    groups: {},
+    users: all.map(index => ({username: name(index), admin: index === 0, password: testPasswordHash})),
+    packages: {users: packages, groups: {}},
+    pending_users: [],
+  })
+}
+
+async function measureDump(users: number, targets: [string, string]): Promise<Row[]> {
+  await using temp = await tempDir()
+  await mkdir(temp.join('packages'))
+  await writeFile(temp.join('dump.json'), dump(users))
+  await writeFile(
+    temp.join('a.ini'),
+    iniWith({
+      'storage.dir': '%(here)s/packages',
+      'db.url': 'sqlite:///%(here)s/cache.db',
+      'pypi.auth': 'sql',
+      'auth.db.url': 'sqlite:///%(here)s/access.db',
+    }),
+  )
+  const node = await peak(process.execPath, ['-e', '0'])
+  const tool = (name: string, ...args: string[]) =>
+    peak(process.execPath, [join(repoRoot, 'bin', `ppc-${name}.js`), ...args])
+  const into = await tool('import', temp.join('a.ini'), '-i', temp.join('dump.json'))
+  const out = await tool('export', temp.join('a.ini'), '-o', temp.join('out.json.gz'))
+  const label = `${number(users)} users, ${number(users * 10)} permissions`
+  const row = (work: string, result: {megabytes: number; seconds: number}, target: string): Row => ({
+    work: `${work} of ${label}`,
+    measured: `${number(result.seconds)} s, ${number(result.megabytes)} MB`,
+    floor: `\`node -e 0\` ${number(node.seconds)} s`,
+    ratio: `${number(result.seconds - node.seconds)} s beyond`,
+    target,
+  })
+  return [row('export', out, targets[0]), row('import', into, targets[1])]
+}
+
+async function measureHelp(): Promise<Row> {
+  const ours: number[] = []
+  const floor: number[] = []
+  for (let round = 0; round < 15; round += 1) {
+    floor.push(await timed(() => run(process.execPath, ['-e', '0'])))
+    ours.push(await timed(() => runTool('migrate', ['--help'])))
+  }
+  return {
+    work: '`ppc-migrate --help`',
+    measured: `${number(median(ours) * 1000)} ms`,
+    floor: `\`node -e 0\` ${number(median(floor) * 1000)} ms`,
+    ratio: number(median(ours) / median(floor)),
+    target: '≤ 2',
+  }
+}
+
+export async function measureTools(): Promise<Row[]> {
+  return [
+    ...(await measureRebuild()),
+    await measureMigrate(),
+    ...(await measureDump(1000, ['≤ 0.3 s beyond', '≤ 0.4 s beyond'])),
+    ...(await measureDump(100_000, ['< 150 MB', '< 150 MB'])),
+    await measureHelp(),
+  ]
+}

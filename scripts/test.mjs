@@ -1,0 +1,63 @@
+// Runs every compiled test, or those whose path contains one of the arguments, and counts what ran.
+// Without arguments the same runs once more on a newer Node. The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed.
+import {readdirSync} from 'node:fs'
+import {availableParallelism} from 'node:os'
+import {join, relative} from 'node:path'
+import {spec} from 'node:test/reporters'
+import {run} from 'node:test'
+import {fileURLToPath} from 'node:url'
+import {testOnNewerNode} from './newer-node.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const options = process.argv.slice(2).filter(argument => argument.startsWith('--'))
+const filters = process.argv.slice(2).filter(argument => !argument.startsWith('--'))
+const files = readdirSync(join(root, 'dist/test'), {recursive: true, encoding: 'utf8'})
+  .filter(path => path.endsWith('.test.js'))
+  .map(path => join(root, 'dist/test', path))
+  .filter(path => filters.length === 0 || filters.some(filter => path.includes(filter)))
+  .sort()
+
+const counts = {passed: 0, failed: 0, skipped: 0}
+const skips = new Map()
+const failures = []
+
+const events = run({files, concurrency: Math.max(2, availableParallelism()), timeout: 15 * 60_000})
+events.on('test:pass', data => {
+  if (files.includes(data.name)) {
+    counts.failed += 1 // a file reports itself only when no test ran in it
+    failures.push(`${relative(root, data.name)}: no test ran`)
+    return
+  }
+  if (data.skip !== undefined || data.todo !== undefined) {
+    if (data.details?.type === 'suite' && data.skip === undefined) return
+    counts.skipped += 1
+    const reason = String(data.skip ?? data.todo)
+    skips.set(reason, [...(skips.get(reason) ?? []), data.name])
+  } else if (data.details?.type !== 'suite') counts.passed += 1
+})
+events.on('test:fail', data => {
+  // A suite fails with its tests; alone it fails by a hook. A file fails when it can't be run at all.
+  const cause = data.details?.error?.failureType
+  if (data.details?.type === 'suite' && cause === 'subtestsFailed') return
+  if (files.includes(data.name) && cause === 'subtestsFailed') return
+  counts.failed += 1
+  failures.push(`${data.file ? relative(root, data.file) : ''}: ${data.name}`)
+})
+const report = events.compose(new spec())
+report.pipe(process.stdout, {end: false})
+await new Promise(resolve => report.on('end', resolve))
+
+for (const [reason, names] of skips) console.log(`skipped ${names.length}: ${reason}`)
+for (const failure of failures) console.log(`failed: ${failure}`)
+
+const required = (process.env.PPC_TEST_REQUIRE ?? '').split(/[\s,]+/)
+if (filters.length === 0 && !options.includes('--this-node-only')) {
+  const newer = testOnNewerNode()
+  if ('reason' in newer) {
+    const missing = required.includes('all') || required.includes('newer-node')
+    console.log(`${missing ? 'failed' : 'skipped'}: the tests on a newer Node: ${newer.reason}`)
+    counts[missing ? 'failed' : 'skipped'] += 1
+  } else for (const key of Object.keys(counts)) counts[key] += newer[key]
+}
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1

@@ -1,0 +1,73 @@
+import type {AclEntry, Grant} from './access.js'
+import {quote} from './names.js'
+
+type Entry<K extends AclEntry['kind']> = Extract<AclEntry, {kind: K}>
+
+/**
+ * Lines for the app section of a configuration file, as `ppc-import` of pypicloud prints them. Registration and
+ * pending users have no place there; a name that the file can't hold becomes a comment that says so.
+ */
+export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promise<string> {
+  const users: Entry<'user'>[] = []
+  const members = new Map<string, string[]>()
+  const grants: Grant[] = []
+  for await (const entry of entries) {
+    if (entry.kind === 'user') users.push(entry)
+    else if (entry.kind === 'grant') grants.push(entry)
+    else if (entry.kind === 'group') members.set(entry.name, members.get(entry.name) ?? [])
+    else if (entry.kind === 'member') {
+      const names = members.get(entry.group)
+      if (names) names.push(entry.username)
+      else members.set(entry.group, [entry.username])
+    }
+  }
+
+  const out = new Lines()
+  for (const {username, passwordHash} of users) {
+    if (passwordHash === null) out.leaveOut(`user ${quote(username)}, who has no password hash`)
+    else out.setting(`user.${username}`, passwordHash)
+  }
+  const admins = users.filter(user => user.admin).map(user => user.username)
+  if (admins.length > 0) out.list('auth.admins', admins)
+  for (const [group, names] of members) out.list(`group.${group}`, names)
+  for (const kind of ['group', 'user'] as const) {
+    for (const {project, principal, permissions} of grants) {
+      const name = 'user' in principal ? principal.user : principal.group
+      if (!(kind in principal)) continue
+      const letters = permissions.map(permission => permission.charAt(0)).sort()
+      out.setting(`package.${project}.${kind}.${name}`, letters.join(''))
+    }
+  }
+  return out.text
+}
+
+class Lines {
+  text = ''
+
+  setting(key: string, value: string): void {
+    if (/[=:\r\n]|^[\s#;[]|\s$/.test(key) || /[\r\n]/.test(value)) {
+      this.leaveOut(`${quote(key)}, which a configuration file can't hold as a key`)
+    } else {
+      this.text += `${`${key} = ${escape(value)}`.trimEnd()}\n`
+    }
+  }
+
+  list(key: string, names: readonly string[]): void {
+    if (/[=:\r\n]|^[\s#;[]|\s$/.test(key)) {
+      this.leaveOut(`${quote(key)}, which a configuration file can't hold as a key`)
+      return
+    }
+    this.text += `${key} =\n`
+    for (const name of names) {
+      if (/\s|^$|^[#;]/.test(name)) this.leaveOut(`${quote(name)} of ${key}, which a list can't hold`)
+      else this.text += `    ${escape(name)}\n`
+    }
+  }
+
+  leaveOut(what: string): void {
+    this.text += `# left out: ${what}\n`
+  }
+}
+
+/** Values are interpolated when they are read; keys are not. */
+const escape = (value: string): string => value.replaceAll('%', '%%')

@@ -1,0 +1,152 @@
+import type {Config} from '../config/config.js'
+import {configAccessFields} from '../config/schema/access.js'
+import {normalizeName} from '../packaging/names.js'
+import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} from './access.js'
+import {formatConfigLines} from './config-lines.js'
+import {findSpecialGroup} from './names.js'
+import {byCodePoint, permissionsOf, RulesBuilder} from './rules.js'
+
+/** Users, groups and rules of the configuration file: `user.*`, `group.*`, `package.*`, `auth.admins`. */
+export const openConfigAccess = (config: Config): Promise<Access> => Promise.resolve(new ConfigAccess(config))
+
+class ConfigAccess implements Access {
+  readonly name: string
+  readonly #accounts = new Map<string, Required<Account>>()
+  readonly #members = new Map<string, ReadonlySet<string>>()
+  readonly #groupsOf = new Map<string, string[]>()
+  readonly #grants: Grant[] = []
+  readonly #rules = new Map<string, RulesBuilder>()
+
+  constructor(config: Config) {
+    this.name = config.file
+    const admins = new Set(config.read(configAccessFields).admins)
+    for (const {key, value} of config.family('user.')) {
+      const username = key.slice('user.'.length)
+      if (username === '') continue
+      this.#accounts.set(username, {
+        username,
+        admin: admins.has(username),
+        pending: false,
+        passwordHash: value,
+      })
+    }
+    for (const {key, value} of config.family('group.')) {
+      const group = key.slice('group.'.length)
+      if (group === '' || findSpecialGroup(group)) continue
+      const members = new Set(value.split(/\s+/).filter(Boolean))
+      this.#members.set(group, members)
+      for (const username of members) {
+        const groups = this.#groupsOf.get(username)
+        if (groups) groups.push(group)
+        else this.#groupsOf.set(username, [group])
+      }
+    }
+    for (const {key, value} of config.family('package.')) {
+      // as pypicloud, which takes no other number of parts: a name with a dot has no rules here
+      const [, project, kind, name, ...more] = key.split('.')
+      if (!project || !name || more.length > 0 || (kind !== 'user' && kind !== 'group')) continue
+      const principal = kind === 'user' ? {user: name} : {group: name}
+      const permissions = parsePermissions(value)
+      this.#grants.push({project, principal, permissions})
+      const normalized = normalizeName(project)
+      let rules = this.#rules.get(normalized)
+      if (!rules) this.#rules.set(normalized, (rules = new RulesBuilder()))
+      rules.add(kind, name, permissions)
+    }
+  }
+
+  changeToken(): string {
+    return 'file'
+  }
+
+  findAccount(username: string): Promise<Account | undefined> {
+    return Promise.resolve(this.#accounts.get(username))
+  }
+
+  listGroupsOf(username: string): Promise<string[]> {
+    return Promise.resolve([...(this.#groupsOf.get(username) ?? [])].sort(byCodePoint))
+  }
+
+  getRules(project: string): Promise<Rules> {
+    return Promise.resolve(this.#rules.get(normalizeName(project)) ?? new RulesBuilder())
+  }
+
+  listRuledProjects(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set(this.#rules.keys()))
+  }
+
+  listGrants(principal: Principal): Promise<Grant[]> {
+    const isSame = (grant: Grant) =>
+      'user' in principal
+        ? 'user' in grant.principal && grant.principal.user === principal.user
+        : 'group' in grant.principal && grant.principal.group === principal.group
+    return Promise.resolve(this.#grants.filter(isSame).sort((a, b) => byCodePoint(a.project, b.project)))
+  }
+
+  listUsers(): Promise<{username: string; admin: boolean}[]> {
+    const users = [...this.#accounts.values()].map(({username, admin}) => ({username, admin}))
+    return Promise.resolve(users.sort((a, b) => byCodePoint(a.username, b.username)))
+  }
+
+  listGroups(): Promise<string[]> {
+    return Promise.resolve([...this.#members.keys()].sort(byCodePoint))
+  }
+
+  listMembers(group: string): Promise<string[]> {
+    return Promise.resolve([...(this.#members.get(group) ?? [])].sort(byCodePoint))
+  }
+
+  allowsRegistration(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
+  /** In the order of the file. */
+  async *exportEntries(): AsyncGenerator<AclEntry> {
+    yield {kind: 'registration', allowed: await this.allowsRegistration()}
+    for (const [name, members] of this.#members) {
+      yield {kind: 'group', name}
+      for (const username of members) yield {kind: 'member', group: name, username}
+    }
+    for (const {username, admin, passwordHash} of this.#accounts.values()) {
+      yield {kind: 'user', username, admin, passwordHash}
+    }
+    for (const kind of ['user', 'group'] as const) {
+      const byProject = new Map<string, Grant[]>()
+      for (const grant of this.#grants) {
+        if (!(kind in grant.principal) || this.#isOrphan(grant)) continue
+        const grants = byProject.get(grant.project)
+        if (grants) grants.push(grant)
+        else byProject.set(grant.project, [grant])
+      }
+      for (const grants of byProject.values()) for (const grant of grants) yield {kind: 'grant', ...grant}
+    }
+  }
+
+  listOrphans(): Promise<Grant[]> {
+    return Promise.resolve(this.#grants.filter(grant => this.#isOrphan(grant)))
+  }
+
+  #isOrphan({principal}: Grant): boolean {
+    if ('user' in principal) return !this.#accounts.has(principal.user)
+    return !this.#members.has(principal.group) && !findSpecialGroup(principal.group)
+  }
+
+  formatEntries(entries: AsyncIterable<AclEntry>): Promise<string> {
+    return formatConfigLines(entries)
+  }
+
+  async check(): Promise<void> {
+    // it was read when the configuration was
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // nothing is open
+  }
+}
+
+/** Up to two characters are letters, more are words (COMPAT §1.8). What is neither right gives none. */
+function parsePermissions(value: string): Permission[] {
+  if (value.length <= 2) return permissionsOf(value.includes('r'), value.includes('w'))
+  const words = value.split(/\s+/)
+  return permissionsOf(words.includes('read'), words.includes('write'))
+}

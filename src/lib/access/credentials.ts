@@ -1,0 +1,33 @@
+import {createHmac, randomBytes} from 'node:crypto'
+import {LRUCache} from 'lru-cache'
+
+const maxRemembered = 10_000
+/** Where the directory shows no stored hash, nothing but the time tells that a password was changed. */
+const unseenChangeMs = 60_000
+
+/**
+ * Passwords that have just been verified, so that an installation of 200 packages costs one hash (RULES 10). Only
+ * successes, and only digests under a key that dies with the process. The stored hash is part of the digest: a changed
+ * password is unknown at once.
+ */
+export class VerifiedCredentials {
+  readonly #key = randomBytes(32)
+  readonly #digests = new LRUCache<string, true>({max: maxRemembered})
+
+  digest(username: string, password: string, storedHash: string | undefined): string {
+    const text = JSON.stringify([username, storedHash ?? null, password]) // no two lists give the same text
+    return createHmac('sha256', this.#key).update(text).digest('base64')
+  }
+
+  has(digest: string): boolean {
+    return this.#digests.has(digest) && this.#digests.get(digest) === true
+  }
+
+  remember(digest: string, storedHash: string | undefined): void {
+    this.#digests.set(digest, true, storedHash === undefined ? {ttl: unseenChangeMs} : {})
+  }
+
+  clear(): void {
+    this.#digests.clear()
+  }
+}

@@ -1,0 +1,42 @@
+import {LRUCache} from 'lru-cache'
+
+/** What was read while the change token was the same; a new token forgets all of it. Bounded. */
+export class Memo<V extends object> {
+  readonly #values: LRUCache<string, V>
+  readonly #reading = new Map<string, Promise<V>>()
+  #token: string | undefined
+
+  constructor(max: number) {
+    this.#values = new LRUCache({max})
+  }
+
+  /** The value, at once if it is known; several that ask at the same time share one `read`. */
+  get(token: string, key: string, read: () => Promise<V>): V | Promise<V> {
+    if (token !== this.#token) {
+      this.#token = token
+      this.#values.clear()
+      this.#reading.clear()
+    }
+    const known = this.#values.get(key) ?? this.#reading.get(key)
+    if (known) return known
+    const reading = this.#read(token, key, read)
+    this.#reading.set(key, reading)
+    return reading
+  }
+
+  async #read(token: string, key: string, read: () => Promise<V>): Promise<V> {
+    try {
+      const value = await read()
+      // read under an older token, it may be older than what is there now
+      if (token === this.#token) this.#values.set(key, value)
+      return value
+    } finally {
+      if (token === this.#token) this.#reading.delete(key)
+    }
+  }
+}
+
+/** Goes on at once where the value is there. */
+export function whenReady<T, R>(value: T | Promise<T>, next: (value: T) => R | Promise<R>): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}

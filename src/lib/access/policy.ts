@@ -1,0 +1,217 @@
+import type {Config} from '../config/config.js'
+import {deleteGroups, overwriteGroups} from '../config/derived.js'
+import {passwordFields} from '../config/schema/access.js'
+import {normalizeName} from '../packaging/names.js'
+import type {Access, Account, Permission, Rules} from './access.js'
+import {VerifiedCredentials} from './credentials.js'
+import {Memo, whenReady} from './memo.js'
+import {findSpecialGroup} from './names.js'
+import {decoyHash, hashProblem, resolveScheme, verifyPassword} from './passwords/index.js'
+
+/** Who asks. `groups` are the real ones. */
+export interface Identity {
+  readonly username?: string
+  readonly admin: boolean
+  readonly groups: readonly string[]
+}
+export const anonymous: Identity = Object.freeze({admin: false, groups: Object.freeze([])})
+
+export interface PolicyOptions {
+  /** Called when a log-in failed because nobody can log in with what is stored. For a log: it holds no secret. */
+  readonly onUnusableHash?: (username: string, problem: string) => void
+}
+
+/** A user as of a change token. */
+interface Known {
+  readonly account: Account | undefined
+  readonly identity: Identity | undefined
+}
+
+const maxUsers = 10_000
+const maxProjects = 20_000
+/** Sets of project names, each as large as the index may be. */
+const maxListings = 200
+
+/**
+ * What follows from the stored rules (COMPAT §5.1): special groups, default groups, administrators. Everything is
+ * remembered until the backend's change token differs, so that a request that repeats an earlier one is answered
+ * without waiting.
+ */
+export class AccessPolicy {
+  readonly #access: Access
+  readonly #config: Config['core']
+  readonly #onUnusableHash: NonNullable<PolicyOptions['onUnusableHash']>
+  readonly #overwriteGroups: readonly string[]
+  readonly #deleteGroups: readonly string[]
+  /** Verified for users that don't exist: they must take as long as others. */
+  readonly #decoy: string
+  readonly #verified = new VerifiedCredentials()
+  readonly #verifying = new Map<string, Promise<boolean>>()
+  readonly #users = new Memo<Known>(maxUsers)
+  readonly #rules = new Memo<Rules>(maxProjects)
+  readonly #ruled = new Memo<ReadonlySet<string>>(1)
+  readonly #readable = new Memo<ReadonlySet<string>>(maxListings)
+
+  constructor(access: Access, config: Config, options: PolicyOptions = {}) {
+    this.#access = access
+    this.#config = config.core
+    this.#onUnusableHash = options.onUnusableHash ?? (() => undefined)
+    const passwords = config.read(passwordFields)
+    this.#decoy = decoyHash(resolveScheme(passwords.scheme), passwords.rounds)
+    this.#overwriteGroups = overwriteGroups(config.core)
+    this.#deleteGroups = deleteGroups(config.core)
+  }
+
+  /** Differs whenever a decision may differ. */
+  changeToken(): string | Promise<string> {
+    return this.#access.changeToken()
+  }
+
+  /**
+   * Who has this name and password; undefined for nobody. A log-in that was verified before is answered at once, any
+   * other costs one hash, unknown users included.
+   * @throws {Unavailable} when too many wait to be verified
+   */
+  authenticate(username: string, password: string): Identity | undefined | Promise<Identity | undefined> {
+    return whenReady(this.#find(username), ({account, identity}) => {
+      const digest = this.#verified.digest(username, password, account?.passwordHash)
+      if (identity && this.#verified.has(digest)) return identity
+      return this.#verifyOnce(digest, password, username, account).then(verified => {
+        if (!verified || !identity) return undefined
+        this.#verified.remember(digest, account?.passwordHash)
+        return identity
+      })
+    })
+  }
+
+  /** A user that is known to be who it is, by a session for instance; undefined when there is none or it is pending. */
+  identify(username: string): Identity | undefined | Promise<Identity | undefined> {
+    return whenReady(this.#find(username), ({identity}) => identity)
+  }
+
+  /** Forgets verified passwords, as after SIGHUP. */
+  forgetCredentials(): void {
+    this.#verified.clear()
+  }
+
+  /** `project` in any spelling. */
+  can(identity: Identity, project: string, permission: Permission): boolean | Promise<boolean> {
+    if (identity.admin) return true
+    const name = normalizeName(project)
+    return whenReady(this.#access.changeToken(), token =>
+      whenReady(
+        this.#rules.get(token, name, () => this.#access.getRules(name)),
+        rules => this.#allows(identity, rules, permission),
+      ),
+    )
+  }
+
+  /** Those of `projects` (normalised names) that `identity` may read, in the same order. Costs no query a project. */
+  async visibleProjects(identity: Identity, projects: readonly string[]): Promise<string[]> {
+    if (identity.admin) return [...projects]
+    const token = await this.#access.changeToken()
+    const ruled = await this.#ruled.get(token, '', () => this.#access.listRuledProjects())
+    const readable = await this.#readable.get(token, JSON.stringify(identity), () =>
+      this.#collectReadable(identity),
+    )
+    const byDefault = isInAny(identity, this.#config.defaultRead)
+    return projects.filter(name => (ruled.has(name) ? readable.has(name) : byDefault))
+  }
+
+  /**
+   * Whether a list of the configuration names `identity`: by a special group, by a real one, or by `admin`, which
+   * means administrators. They have no pass of their own.
+   */
+  inGroups(identity: Identity, groups: readonly string[]): boolean {
+    return groups.some(group => (group === 'admin' ? identity.admin : isInAny(identity, [group])))
+  }
+
+  /** May replace files of projects that it can write. */
+  mayOverwrite(identity: Identity): boolean {
+    return this.inGroups(identity, this.#overwriteGroups)
+  }
+
+  /** May delete files of projects that it can write. */
+  mayDelete(identity: Identity): boolean {
+    return this.inGroups(identity, this.#deleteGroups)
+  }
+
+  #find(username: string): Known | Promise<Known> {
+    return whenReady(this.#access.changeToken(), token =>
+      this.#users.get(token, username, async () => {
+        const account = await this.#access.findAccount(username)
+        if (!account || account.pending) return {account, identity: undefined}
+        const groups = await this.#access.listGroupsOf(username)
+        return {account, identity: {username, admin: account.admin, groups}}
+      }),
+    )
+  }
+
+  /** Requests of one client come in dozens: they share the hash. */
+  #verifyOnce(
+    digest: string,
+    password: string,
+    username: string,
+    account: Account | undefined,
+  ): Promise<boolean> {
+    const running = this.#verifying.get(digest)
+    if (running) return running
+    const verifying = this.#verify(password, username, account).finally(() => this.#verifying.delete(digest))
+    this.#verifying.set(digest, verifying)
+    return verifying
+  }
+
+  async #verify(password: string, username: string, account: Account | undefined): Promise<boolean> {
+    if (account?.passwordHash === undefined) {
+      if (account && this.#access.verifyPassword) {
+        return this.#access.verifyPassword(username, password)
+      }
+    } else {
+      const problem = hashProblem(account.passwordHash)
+      if (problem === undefined) return verifyPassword(password, account.passwordHash)
+      this.#onUnusableHash(username, problem)
+    }
+    await verifyPassword(password, this.#decoy)
+    return false
+  }
+
+  #allows(identity: Identity, rules: Rules, permission: Permission): boolean {
+    if (rules.users.size === 0 && rules.groups.size === 0) {
+      const {defaultRead, defaultWrite} = this.#config
+      return isInAny(identity, permission === 'read' ? defaultRead : defaultWrite)
+    }
+    if (identity.username !== undefined && rules.users.get(identity.username)?.has(permission)) return true
+    for (const [group, permissions] of rules.groups) {
+      if (permissions.has(permission) && isInAny(identity, [group])) return true
+    }
+    return false
+  }
+
+  /** Of the projects that have rules. */
+  async #collectReadable(identity: Identity): Promise<ReadonlySet<string>> {
+    const readable = new Set<string>()
+    for (const principal of principalsOf(identity)) {
+      for (const {project, permissions} of await this.#access.listGrants(principal)) {
+        if (permissions.includes('read')) readable.add(normalizeName(project))
+      }
+    }
+    return readable
+  }
+}
+
+/** Here `admin` is a group like any other. */
+function isInAny(identity: Identity, groups: readonly string[]): boolean {
+  return groups.some(group => {
+    const special = findSpecialGroup(group)
+    if (special === 'everyone') return true
+    if (special === 'authenticated') return identity.username !== undefined
+    return identity.groups.includes(group)
+  })
+}
+
+const principalsOf = ({username, groups}: Identity) => [
+  ...(username === undefined ? [] : [{user: username}]),
+  ...['everyone', 'system.Everyone'].map(group => ({group})),
+  ...(username === undefined ? [] : ['authenticated', 'system.Authenticated'].map(group => ({group}))),
+  ...groups.map(group => ({group})),
+]

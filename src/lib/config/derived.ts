@@ -1,0 +1,59 @@
+/*
+ * What several keys say together. Read these instead of the keys:
+ *
+ *   pypi.allow_overwrite_groups, else pypi.allow_overwrite           overwriteGroups
+ *   pypi.allow_delete_groups, else pypi.allow_delete                 deleteGroups
+ *   pypi.fallback (mirror), pypi.always_show_upstream                fallbackMode
+ *   pypi.fallback_base_url, else pypi.fallback_url, and the scraper  upstreamOf
+ */
+import type {Values} from './fields.js'
+import {defaultUpstream, type coreFields} from './schema/core.js'
+
+type Core = Values<typeof coreFields>
+
+/** Who may replace a stored file by other bytes: groups, `everyone` and `authenticated` among them. */
+export function overwriteGroups(core: Core): readonly string[] {
+  return core.allowOverwriteGroups ?? (core.allowOverwrite ? ['authenticated'] : [])
+}
+
+/** Who may delete files of projects that they can write. */
+export function deleteGroups(core: Core): readonly string[] {
+  return core.allowDeleteGroups ?? (core.allowDelete === false ? [] : ['authenticated'])
+}
+
+export interface Fallback {
+  readonly mode: 'redirect' | 'cache' | 'none'
+  /** Pages of projects that this index has list upstream's files too. Means nothing with `none`. */
+  readonly alwaysShowUpstream: boolean
+}
+
+/** `mirror` was documented, never worked, and means `cache` with `pypi.always_show_upstream`. */
+export function fallbackMode(core: Core): Fallback {
+  return core.fallback === 'mirror'
+    ? {mode: 'cache', alwaysShowUpstream: true}
+    : {mode: core.fallback, alwaysShowUpstream: core.alwaysShowUpstream}
+}
+
+/** Addresses of the upstream index, without a slash at the end. */
+export interface Upstream {
+  /** Request paths of ours are appended to it. Undefined with the deprecated `pypi.fallback_url`. */
+  readonly baseUrl: string | undefined
+  /** A project's page is below it. */
+  readonly simpleUrl: string
+  /** Files are looked up by the JSON API below `baseUrl` rather than on HTML pages. */
+  readonly useJson: boolean
+}
+
+export function upstreamOf(core: Core): Upstream {
+  if (core.fallbackBaseUrl === undefined && core.fallbackUrl !== undefined) {
+    return {baseUrl: undefined, simpleUrl: withoutSlash(core.fallbackUrl), useJson: false}
+  }
+  const baseUrl = withoutSlash(core.fallbackBaseUrl ?? defaultUpstream)
+  return {
+    baseUrl,
+    simpleUrl: `${baseUrl}/simple`,
+    useJson: core.useJsonScraper ?? baseUrl === defaultUpstream,
+  }
+}
+
+const withoutSlash = (url: string): string => url.replace(/\/+$/, '')

@@ -1,0 +1,215 @@
+import {
+  bool,
+  optionalBool,
+  optionalChoice,
+  optionalInt,
+  optionalText,
+  seconds,
+  table,
+  text,
+  verify,
+} from '../fields.js'
+import {backendSchema, type BackendSchema, type Contradiction} from './schema.js'
+
+/** `pypi.storage = file` (COMPAT §1.6). */
+export const fileStorageFields = {
+  dir: text('storage.dir', {
+    required: true,
+    help: 'Directory that holds the distribution files. Made with its parents when it is missing; a relative path counts from the working directory.',
+  }),
+} as const
+
+/** Of every storage with buckets: s3, cloudfront and gcs. */
+const bucketFields = {
+  bucket: text('storage.bucket', {required: true, help: 'Name of the bucket.'}),
+  prefix: text('storage.prefix', {
+    default: '',
+    help: 'Put in front of every key as it stands: write a slash at its end if you want one.',
+  }),
+  prependHash: bool('storage.prepend_hash', {
+    default: true,
+    help: 'Begins keys with four hexadecimal digits of a hash, which spreads them over partitions.',
+  }),
+  expireAfter: seconds('storage.expire_after', {
+    default: 24 * 3600,
+    help: 'How long a signed link works.',
+  }),
+  redirectUrls: bool('storage.redirect_urls', {
+    default: true,
+    help: 'Links of project pages lead to this server, which redirects to the storage. False puts signed links into the pages.',
+  }),
+  objectAcl: optionalText('storage.object_acl', {help: 'Canned ACL given to new objects.'}),
+  storageClass: optionalText('storage.storage_class', {
+    since: '1.0.5',
+    help: 'Storage class of new objects.',
+  }),
+  regionName: optionalText('storage.region_name', {help: 'Region of the bucket, also where it is created.'}),
+  publicUrl: bool('storage.public_url', {
+    default: false,
+    since: '1.0.6',
+    help: 'Links are unsigned, for buckets that everybody may read.',
+  }),
+} as const
+
+/** `pypi.storage = s3`. */
+export const s3StorageFields = {
+  ...bucketFields,
+  accessKeyId: optionalText('storage.aws_access_key_id', {
+    help: 'Access key. Without one the usual AWS sources are asked: environment, shared files, container, instance.',
+  }),
+  secretAccessKey: optionalText('storage.aws_secret_access_key', {secret: true, help: 'Secret key.'}),
+  sessionToken: optionalText('storage.aws_session_token', {
+    secret: true,
+    help: 'Token of temporary credentials.',
+  }),
+  endpointUrl: optionalText('storage.endpoint_url', {
+    help: 'Address of an S3-compatible service. Makes path-style addresses unless storage.addressing_style says otherwise.',
+  }),
+  apiVersion: optionalText('storage.api_version', {
+    ignored: 'the S3 API has had one version only',
+    help: 'Version of the S3 API.',
+  }),
+  useSsl: bool('storage.use_ssl', {
+    default: true,
+    help: 'Speaks HTTPS where storage.endpoint_url does not say.',
+  }),
+  verify: verify('storage.verify', {help: 'Checks the certificate of the service.'}),
+  signatureVersion: optionalText('storage.signature_version', {
+    help: 'Links are always signed with version 4, which s3v4 asks for.',
+  }),
+  userAgent: optionalText('storage.user_agent', {help: 'User-Agent header of requests to the service.'}),
+  userAgentExtra: optionalText('storage.user_agent_extra', {help: 'Appended to the User-Agent header.'}),
+  connectTimeout: optionalInt('storage.connect_timeout', {min: 0, help: 'Seconds until connecting fails.'}),
+  readTimeout: optionalInt('storage.read_timeout', {
+    min: 0,
+    help: 'Seconds without data until a read fails.',
+  }),
+  maxPoolConnections: optionalInt('storage.max_pool_connections', {
+    min: 1,
+    help: 'Connections to the service at one time.',
+  }),
+  parameterValidation: optionalBool('storage.parameter_validation', {
+    ignored: 'requests are always checked',
+    help: 'Checks parameters before they are sent.',
+  }),
+  proxies: table('storage.proxies', {help: 'Proxies by scheme, one "https = http://proxy:3128" a line.'}),
+  useAccelerateEndpoint: bool('storage.use_accelerate_endpoint', {
+    default: false,
+    help: 'Uses S3 Transfer Acceleration.',
+  }),
+  payloadSigningEnabled: optionalBool('storage.payload_signing_enabled', {
+    help: 'Signs the bodies of uploads too.',
+  }),
+  addressingStyle: optionalChoice('storage.addressing_style', ['auto', 'virtual', 'path'], {
+    help: 'Where the bucket name goes: into the host (virtual) or into the path.',
+  }),
+  serverSideEncryption: optionalText('storage.server_side_encryption', {
+    help: 'Encryption that the service applies: AES256 or aws:kms.',
+  }),
+} as const
+
+/** `pypi.storage = cloudfront`: S3 behind CloudFront. */
+export const cloudFrontStorageFields = {
+  ...s3StorageFields,
+  domain: text('storage.cloud_front_domain', {
+    required: true,
+    help: 'Base address of the distribution with its scheme: https://d123.cloudfront.net.',
+  }),
+  keyId: optionalText('storage.cloud_front_key_id', {
+    help: 'Id of the key pair that signs links. Without it links are not signed.',
+  }),
+  keyString: optionalText('storage.cloud_front_key_string', {
+    secret: true,
+    help: 'Private key in PEM. Wins over storage.cloud_front_key_file.',
+  }),
+  keyFile: optionalText('storage.cloud_front_key_file', {help: 'File with the private key in PEM.'}),
+} as const
+
+/** `pypi.storage = gcs`. */
+export const gcsStorageFields = {
+  ...bucketFields,
+  serviceAccountFile: optionalText('storage.gcp_service_account_json_filename', {
+    environment: 'GOOGLE_APPLICATION_CREDENTIALS',
+    help: 'JSON key file of the service account. Without it the default credentials of the environment count.',
+  }),
+  projectId: optionalText('storage.gcp_project_id', {help: 'Project that a missing bucket is created in.'}),
+  useIamSigner: bool('storage.gcp_use_iam_signer', {
+    default: false,
+    since: '1.0.13',
+    help: 'Signs links by the IAM service instead of a private key.',
+  }),
+  iamSignerEmail: optionalText('storage.iam_signer_service_account_email', {
+    since: '1.1.6',
+    help: 'Service account that signs; that of the JSON key by default.',
+  }),
+  apiEndpoint: optionalText('storage.gcp_api_endpoint', {
+    since: '1.3.12',
+    help: 'Address of an emulator or of a private endpoint.',
+  }),
+} as const
+
+/** `pypi.storage = azure-blob`. */
+export const azureStorageFields = {
+  accountName: text('storage.storage_account_name', {
+    required: true,
+    since: '1.0.16',
+    environment: 'AZURE_STORAGE_ACCOUNT',
+    help: 'Name of the storage account.',
+  }),
+  accountKey: text('storage.storage_account_key', {
+    required: true,
+    secret: true,
+    since: '1.0.16',
+    environment: 'AZURE_STORAGE_KEY',
+    help: 'Key of the storage account.',
+  }),
+  containerName: text('storage.storage_container_name', {
+    required: true,
+    since: '1.0.16',
+    help: 'Name of the container.',
+  }),
+  accountUrl: optionalText('storage.storage_account_url', {
+    since: '1.0.16',
+    environment: 'AZURE_STORAGE_SERVICE_ENDPOINT',
+    help: 'Address of the service; https://ACCOUNT.blob.core.windows.net by default.',
+  }),
+  prefix: bucketFields.prefix,
+  expireAfter: bucketFields.expireAfter,
+  redirectUrls: bool('storage.redirect_urls', {
+    default: true,
+    ignored: 'links of azure-blob always lead through this server',
+    help: 'Read by pypicloud without effect.',
+  }),
+} as const
+
+function* credentialsInPairs(values: {
+  readonly accessKeyId: string | undefined
+  readonly secretAccessKey: string | undefined
+}): Iterable<Contradiction> {
+  if ((values.accessKeyId === undefined) !== (values.secretAccessKey === undefined)) {
+    const [there, missing] =
+      values.accessKeyId === undefined
+        ? ['storage.aws_secret_access_key', 'storage.aws_access_key_id']
+        : ['storage.aws_access_key_id', 'storage.aws_secret_access_key']
+    yield {key: there, message: `needs ${missing} beside it`}
+  }
+}
+
+/** By the short name that `pypi.storage` has. */
+export const storageSchemas: Readonly<Record<string, BackendSchema>> = {
+  file: backendSchema(fileStorageFields),
+  s3: backendSchema(s3StorageFields, credentialsInPairs),
+  cloudfront: backendSchema(cloudFrontStorageFields, function* (values) {
+    yield* credentialsInPairs(values)
+    if (values.keyId !== undefined && values.keyString === undefined && values.keyFile === undefined) {
+      yield {
+        key: 'storage.cloud_front_key_id',
+        message: 'needs storage.cloud_front_key_file or storage.cloud_front_key_string to sign with',
+      }
+    }
+  }),
+  gcs: backendSchema(gcsStorageFields, function* ({publicUrl}) {
+    if (publicUrl) yield {key: 'storage.public_url', message: 'true is not possible with gcs'}
+  }),
+  'azure-blob': backendSchema(azureStorageFields),
+}

@@ -1,0 +1,126 @@
+import {NotInThisVersion, StorageFailed, Unavailable} from '../errors.js'
+import type {ObjectStore} from '../storage/storage.js'
+
+/** Milliseconds for which seals are taken as they were read last. */
+const freshFor = 1000
+const attempts = 20
+
+/** What the text holds. Members that this version doesn't know are kept: `{"version": 1, "seals": {"acme": {"since": …}}}`. */
+interface Document {
+  readonly version: number
+  readonly seals: ReadonlyMap<string, unknown>
+  readonly others: ReadonlyMap<string, unknown>
+}
+
+const empty: Document = {version: 1, seals: new Map(), others: new Map()}
+
+/**
+ * Durable facts about projects that no rebuild of the cache can derive, in one small JSON text beside the packages. A
+ * sealed name was published here and has no file of its own any more: it is never looked for upstream. A store without
+ * a safe place for notes keeps none.
+ */
+export class Notes {
+  #known:
+    | {readonly sealed: ReadonlySet<string>; readonly readAt: number; readonly token: string | undefined}
+    | undefined
+
+  constructor(private readonly store: Pick<ObjectStore, 'name' | 'notes'>) {}
+
+  /**
+   * Normalised names, as they were at most a second ago.
+   * @param token of the cache: with another one than before they are read at once, so that no worker takes a name that
+   * another has just deleted and sealed for an unknown one.
+   * @throws {StorageFailed} when the text is damaged.
+   */
+  sealed(token?: string): Promise<ReadonlySet<string>> {
+    const known = this.#known
+    if (known && known.token === token && performance.now() - known.readAt < freshFor) {
+      return Promise.resolve(known.sealed)
+    }
+    return this.#read(token)
+  }
+
+  /** @param projects normalised names. Those that are sealed stay as they are. */
+  seal(projects: Iterable<string>): Promise<void> {
+    const names = [...projects]
+    return this.#change(seals => {
+      const missing = names.filter(name => !seals.has(name))
+      for (const name of missing) seals.set(name, {since: new Date().toISOString()})
+      return missing.length > 0
+    })
+  }
+
+  /** @param project normalised name. */
+  unseal(project: string): Promise<void> {
+    return this.#change(seals => seals.delete(project))
+  }
+
+  async #read(token: string | undefined): Promise<ReadonlySet<string>> {
+    const readAt = performance.now()
+    const found = await this.store.notes?.read()
+    const sealed = new Set(found ? this.#parse(found.text).seals.keys() : [])
+    this.#known = {sealed, readAt, token}
+    return sealed
+  }
+
+  /** Reads, changes and writes until nobody else has written in between. `edit` says whether it changed anything. */
+  async #change(edit: (seals: Map<string, unknown>) => boolean): Promise<void> {
+    const {notes} = this.store
+    if (!notes) return
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      if (attempt > 0) await new Promise(resolve => setTimeout(resolve, Math.random() * 20 * attempt))
+      const found = await notes.read()
+      const document = found ? this.#parse(found.text) : empty
+      const seals = new Map(document.seals)
+      const changed = edit(seals)
+      if (!changed || (await notes.write(this.#format({...document, seals}), found?.version))) {
+        this.#known = undefined
+        return
+      }
+    }
+    throw new Unavailable(`the notes in ${this.store.name} are being written by too many at once`)
+  }
+
+  #parse(text: string): Document {
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch (error) {
+      throw this.#damaged(error)
+    }
+    if (!isRecord(value)) throw this.#damaged()
+    const {version, seals = {}, ...others} = value
+    if (typeof version !== 'number') throw this.#damaged()
+    if (!isRecord(seals)) throw this.#damaged()
+    return {
+      version,
+      seals: new Map(Object.entries(seals)),
+      others: new Map(Object.entries(others)),
+    }
+  }
+
+  #format({version, seals, others}: Document): string {
+    if (version > 1) {
+      throw new NotInThisVersion(
+        `the notes in ${this.store.name} were written by a newer version (${version})`,
+        {
+          hint: 'Use that version here too.',
+        },
+      )
+    }
+    return JSON.stringify({version, seals: Object.fromEntries(seals), ...Object.fromEntries(others)})
+  }
+
+  #damaged(cause?: unknown): StorageFailed {
+    return new StorageFailed(
+      `the notes in ${this.store.name} are damaged: which names are private can't be told`,
+      {
+        cause,
+        hint: 'Restore them from a backup, or remove them if no project was ever deleted here.',
+      },
+    )
+  }
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,84 @@
+import {createHash} from 'node:crypto'
+import {promisify} from 'node:util'
+import {gzip as gzipWithCallback} from 'node:zlib'
+import {LRUCache} from 'lru-cache'
+
+const gzip = promisify(gzipWithCallback)
+/** Bytes. Smaller pages fit into a packet or two as they are. */
+const worthCompressing = 1400
+/** Bytes. */
+const defaultCapacity = 24 * 1024 * 1024
+
+export interface Encoded {
+  readonly body: Buffer
+  /** Strong, with its quotes: one for each encoding, since a proxy's weak one would switch clients' caches off. */
+  readonly etag: string
+}
+/** A page as it is sent. */
+export interface Page extends Encoded {
+  /** Absent for small pages. */
+  readonly gzip?: Encoded
+}
+
+interface Entry {
+  /** For what the page was made. */
+  readonly token: string
+  /** Undefined: there is no such page. */
+  readonly page: Page | undefined
+}
+
+/** Rendered pages, for as long as the token that belongs to their content stays the same. Bounded in bytes. */
+export class PageCache {
+  readonly #entries: LRUCache<string, Entry>
+  readonly #rendering = new Map<string, Promise<Page | undefined>>()
+
+  constructor(capacity = defaultCapacity) {
+    this.#entries = new LRUCache({
+      maxSize: capacity,
+      sizeCalculation: ({token, page}, key) =>
+        500 + 2 * (key.length + token.length) + (page?.body.length ?? 0) + (page?.gzip?.body.length ?? 0),
+    })
+  }
+
+  /**
+   * The page kept under `key`, or else the one that `render` gives. No promise on a hit.
+   * @param token read before anything that `render` reads.
+   * @param render undefined: there is no such page, which is remembered too.
+   */
+  get(
+    key: string,
+    token: string,
+    render: () => string | undefined | Promise<string | undefined>,
+  ): Page | undefined | Promise<Page | undefined> {
+    const entry = this.#entries.get(key)
+    if (entry?.token === token) return entry.page
+    const id = `${token}\n${key}`
+    const running = this.#rendering.get(id)
+    if (running) return running
+    const rendering = this.#render(key, token, entry, render).finally(() => this.#rendering.delete(id))
+    this.#rendering.set(id, rendering)
+    return rendering
+  }
+
+  async #render(
+    key: string,
+    token: string,
+    before: Entry | undefined,
+    render: () => string | undefined | Promise<string | undefined>,
+  ): Promise<Page | undefined> {
+    const text = await render()
+    const body = text === undefined ? undefined : Buffer.from(text)
+    // Tokens change with every change of anything, pages seldom.
+    const page = body && before?.page?.body.equals(body) ? before.page : body && (await encode(key, body))
+    this.#entries.set(key, {token, page})
+    return page
+  }
+}
+
+async function encode(key: string, body: Buffer): Promise<Page> {
+  // The key is in it: HTML under two content types has one text, but is not one representation.
+  const digest = createHash('sha256').update(key).update('\0').update(body).digest('base64url').slice(0, 27)
+  const plain = {body, etag: `"${digest}"`}
+  if (body.length < worthCompressing) return plain
+  return {...plain, gzip: {body: await gzip(body, {level: 6}), etag: `"${digest}-gzip"`}}
+}

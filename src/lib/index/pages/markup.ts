@@ -1,0 +1,40 @@
+import type {DistFile} from '../../packaging/dist-file.js'
+
+/** The version of the simple API that pages claim (PEP 629, PEP 691): what 1.1 to 1.4 add beyond sizes is optional. */
+export const apiVersion = '1.4'
+
+/** One segment of a URL's path: everything but RFC 3986's unreserved characters is percent-encoded. */
+export const encodePathSegment = (text: string): string =>
+  encodeURIComponent(wellFormed(text)).replace(
+    /[!'()*]/g,
+    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+
+/** Old rows may hold half a surrogate pair, for which there is no UTF-8. */
+const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, '\ufffd')
+
+/** For text and attribute values of HTML. */
+export const escapeHtml = (text: string): string =>
+  /[&<>"']/.test(text)
+    ? text.replace(/[&<>"']/g, character => escapes[character as keyof typeof escapes])
+    : text
+const escapes = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;'}
+
+/**
+ * Address of a file without a digest.
+ * @param root of the application, with a slash at the end: `http://host/`, or relative to the page: `../../`.
+ */
+export const fileAddress = (file: Pick<DistFile, 'name' | 'filename'>, root: string): string =>
+  `${root}api/package/${encodePathSegment(file.name)}/${encodePathSegment(file.filename)}`
+
+/** An anchor as pypicloud writes it. `attributes` begin with a blank. */
+export const fileAnchor = (file: DistFile, root: string, attributes = ''): string => {
+  const {hash_sha256: sha256} = file.data
+  const href = fileAddress(file, root) + (sha256 ? `#sha256=${encodePathSegment(sha256)}` : '')
+  return `<a href="${escapeHtml(href)}"${attributes}>${escapeHtml(file.filename)}</a><br>\n`
+}
+
+export const pageStart = (title: string): string =>
+  `<!DOCTYPE html>\n<html>\n<head>\n  <meta name="pypi:repository-version" content="${apiVersion}">\n` +
+  `  <title>${title}</title>\n</head>\n<body>\n`
+export const pageEnd = '</body>\n</html>'

@@ -1,0 +1,136 @@
+import fastify, {LogController, type FastifyInstance, type FastifyReply, type FastifyRequest} from 'fastify'
+import {pino, type Logger} from 'pino'
+import {AccessPolicy} from '../access/policy.js'
+import type {Backends} from '../backends.js'
+import type {Config} from '../config/config.js'
+import {IndexPages} from '../index/index-pages.js'
+import {OriginPolicy} from '../index/origin.js'
+import {PackageIndex} from '../index/package-index.js'
+import {jsonText, type Context} from './context.js'
+import {publicAddress} from './http/address.js'
+import {describe, HttpError, notFound, sendError} from './http/errors.js'
+import {drain} from './http/form.js'
+import {canonicalUrl} from './http/paths.js'
+import {requireSameSite} from './http/same-site.js'
+import {logRequests} from './logging.js'
+import {adminRoutes} from './routes/admin.js'
+import {fileRoutes} from './routes/files.js'
+import {frontRoutes} from './routes/front.js'
+import {healthRoutes} from './routes/health.js'
+import {listingRoutes} from './routes/listing.js'
+import {packageRoutes} from './routes/packages.js'
+import {simpleRoutes} from './routes/simple.js'
+import {uploadRoutes} from './routes/uploads.js'
+import {userRoutes} from './routes/users.js'
+
+export interface AppParts extends Backends {
+  readonly config: Config
+  /** Default: silent. */
+  readonly logger?: Logger
+}
+
+/** The HTTP server over opened backends, not listening. Whoever opened them closes them, after `app.close()`. */
+export const createApp = (parts: AppParts): FastifyInstance => appOf(createContext(parts))
+
+export function createContext(parts: AppParts): Context {
+  const {config} = parts
+  const log = parts.logger ?? pino({level: 'silent'})
+  const index = new PackageIndex(parts)
+  return {
+    ...parts,
+    policy: new AccessPolicy(parts.access, config, {
+      onUnusableHash: (user, problem) =>
+        log.warn({user, problem}, 'nobody can log in with the stored password hash'),
+    }),
+    index,
+    pages: new IndexPages({index, cache: parts.cache}),
+    origin: new OriginPolicy({...parts, notes: index.notes}),
+    address: publicAddress(config),
+    log,
+    running: new Set(),
+  }
+}
+
+export function appOf(context: Context): FastifyInstance {
+  const {config} = context
+  const app = fastify({
+    logController: new QuietController(context.log),
+    rewriteUrl: request => canonicalUrl(request.url ?? '/', mountPathOf(config)),
+    routerOptions: {maxParamLength: 4096},
+    exposeHeadRoutes: false, // our routes answer HEAD themselves, without opening files
+    http: {headersTimeout: 60_000, keepAliveTimeout: 75_000, maxHeaderSize: 16 * 1024},
+    requestTimeout: 0, // an upload may take long; a silent one is given up in readForm
+    return503OnClosing: false, // what was accepted is answered
+    frameworkErrors: (_error, request, reply) =>
+      void sendError(request, reply, new HttpError(400, 'The path can not be read'), value =>
+        jsonText(context, value),
+      ),
+  })
+  // Bodies are read by the routes, after the rights are checked.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    const {method} = request
+    if (method === 'GET' || method === 'HEAD') {
+      done()
+      return
+    }
+    try {
+      requireSameSite(request, context.address)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  logRequests(app, context.log, context.address)
+
+  const answerError = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
+    const {status} = describe(error)
+    if (status >= 500) {
+      context.log.error(
+        {err: error, method: request.method, path: request.url.split('?')[0]},
+        'request failed',
+      )
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') drain(request.raw)
+    return sendError(request, reply, error, value => jsonText(context, value))
+  }
+  app.setErrorHandler((error, request, reply) => answerError(request, reply, error))
+  app.setNotFoundHandler((request, reply) => answerError(request, reply, notFound(pathOf(request), 'raised')))
+
+  healthRoutes(app, context)
+  frontRoutes(app, context)
+  simpleRoutes(app, context)
+  uploadRoutes(app, context)
+  packageRoutes(app, context)
+  listingRoutes(app, context)
+  fileRoutes(app, context)
+  userRoutes(app, context)
+  adminRoutes(app, context)
+  return app
+}
+
+const mountPathOf = ({server}: Config): string =>
+  (server.prefixFilter ? server.prefixFilter.prefix : server.mountPath).replace(/\/+$/, '')
+
+function pathOf(request: FastifyRequest): string {
+  try {
+    return decodeURIComponent(request.url.split('?')[0] ?? '')
+  } catch {
+    return ''
+  }
+}
+
+/** Fastify's own lines would cost two writes a request; only broken answers are worth one. */
+class QuietController extends LogController {
+  constructor(private readonly log: Logger) {
+    super({disableRequestLogging: true})
+  }
+  override streamError(error: Error, request: FastifyRequest): void {
+    this.log.warn(
+      {path: request.url.split('?')[0], reason: error.message},
+      'an answer was not sent to its end',
+    )
+  }
+}

@@ -1,0 +1,96 @@
+import type {FastifyReply, FastifyRequest} from 'fastify'
+import type {Logger} from 'pino'
+import type {Access, AccessWriter, Permission} from '../access/access.js'
+import {whenReady} from '../access/memo.js'
+import {anonymous, type AccessPolicy, type Identity} from '../access/policy.js'
+import type {Backends} from '../backends.js'
+import type {Config} from '../config/config.js'
+import type {IndexPages} from '../index/index-pages.js'
+import type {OriginPolicy} from '../index/origin.js'
+import type {PackageIndex} from '../index/package-index.js'
+import type {PublicAddress} from './http/address.js'
+import {basicCredentials} from './http/basic.js'
+import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
+import {formatJson, type Json} from '../python-json.js'
+import {sendJsonText} from './http/json.js'
+
+/** What the routes share. */
+export interface Context extends Backends {
+  readonly config: Config
+  readonly policy: AccessPolicy
+  readonly index: PackageIndex
+  readonly pages: IndexPages
+  readonly origin: OriginPolicy
+  readonly address: PublicAddress
+  readonly log: Logger
+  /** Changes that are under way. They outlive their connection: backends are closed after them. */
+  readonly running: Set<Promise<unknown>>
+}
+
+/** Who asks. Wrong credentials count as none: public pages still answer. No promise when the login is remembered. */
+export function identify(context: Context, request: FastifyRequest): Identity | Promise<Identity> {
+  const header = request.headers.authorization
+  const credentials = header === undefined ? undefined : basicCredentials(header)
+  if (!credentials) return anonymous
+  const found = context.policy.authenticate(credentials.username, credentials.password)
+  return whenReady(found, identity => identity ?? anonymous)
+}
+
+/** The error for somebody without a right: a login is asked for where there was none. */
+export const denied = (context: Context, identity: Identity): HttpError =>
+  identity.username === undefined ? unauthorized(context.config.core.realm) : forbidden()
+
+/** @throws {HttpError} 401 or 403. */
+export async function requireAdmin(context: Context, request: FastifyRequest): Promise<Identity> {
+  const identity = await identify(context, request)
+  if (!identity.admin) throw denied(context, identity)
+  return identity
+}
+
+/** @param project normalised. @throws {HttpError} 401 or 403. */
+export async function requirePermission(
+  context: Context,
+  request: FastifyRequest,
+  project: string,
+  permission: Permission,
+): Promise<Identity> {
+  const identity = await identify(context, request)
+  if (!(await context.policy.can(identity, project, permission))) throw denied(context, identity)
+  return identity
+}
+
+/** The router takes a missing last segment for an empty one. @throws {HttpError} 404. */
+export function requireSegments(request: FastifyRequest): void {
+  const params = request.params as Readonly<Record<string, string>>
+  if (Object.values(params).includes('')) throw notFound(request.url.split('?')[0], 'raised')
+}
+
+/** @throws {HttpError} 400: pypicloud answers 500 here. */
+export function requireWriter(access: Access): AccessWriter {
+  if (!access.writer) {
+    throw new HttpError(400, `Users and rights are not changed here but in ${access.name}`, {form: 'raised'})
+  }
+  return access.writer
+}
+
+/** Does `work`, which the end of the server waits for. */
+export async function tracked<T>({running}: Context, work: () => Promise<T>): Promise<T> {
+  const working = work()
+  running.add(working)
+  try {
+    return await working
+  } finally {
+    running.delete(working)
+  }
+}
+
+/** `pyramid.reload_templates` indents all JSON, as in pypicloud. */
+export const jsonText = ({config}: Context, value: Json): string =>
+  formatJson(value, config.core.reloadTemplates ? 4 : undefined)
+
+export const sendJson = (context: Context, reply: FastifyReply, value: Json): FastifyReply =>
+  sendJsonText(reply, jsonText(context, value))
+
+/** pypicloud's answer to a change that worked. */
+export const sendEmpty = (reply: FastifyReply): FastifyReply =>
+  reply.type('text/html; charset=UTF-8').send('')

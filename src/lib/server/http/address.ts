@@ -1,0 +1,70 @@
+import type {FastifyRequest} from 'fastify'
+import {isIP} from 'node:net'
+import type {Config} from '../../config/config.js'
+
+/** How this server is reached from outside. Only absolute URLs in answers depend on it. */
+export interface PublicAddress {
+  /** Without a slash at the end: `https://pypi.example.com/mounted`. */
+  root(request: FastifyRequest): string
+  /** `pypi.example.com:8080`, or undefined when the client sent nothing usable. */
+  host(request: FastifyRequest): string | undefined
+  /** Of the client, as far as it is known. */
+  client(request: FastifyRequest): string
+}
+
+const hostPattern = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/
+
+/**
+ * Forwarded headers count only when a PasteDeploy prefix filter is configured, as with pypicloud, and then only from
+ * loopback and private addresses: anybody else could invent them.
+ */
+export function publicAddress({server}: Config): PublicAddress {
+  const filter = server.prefixFilter
+  const script = (filter ? filter.prefix : server.mountPath).replace(/\/+$/, '')
+
+  const forwarded = (request: FastifyRequest, name: string): string | undefined => {
+    if (!filter?.translateForwardedServer || !isPrivateAddress(request.socket.remoteAddress)) return undefined
+    const value = request.headers[name]
+    return (Array.isArray(value) ? value[0] : value)?.split(',')[0]?.trim() || undefined
+  }
+  const host = (request: FastifyRequest): string | undefined => {
+    const name =
+      forwarded(request, 'x-forwarded-host') ??
+      forwarded(request, 'x-forwarded-server') ??
+      request.headers.host ??
+      ''
+    if (!hostPattern.test(name)) return undefined
+    return filter?.forcePort === undefined ? name : withPort(name, filter.forcePort)
+  }
+  const scheme = (request: FastifyRequest): string => {
+    const name =
+      filter?.scheme ??
+      forwarded(request, 'x-forwarded-scheme') ??
+      forwarded(request, 'x-forwarded-proto') ??
+      'http'
+    return name.toLowerCase() === 'https' ? 'https' : 'http'
+  }
+  return {
+    host,
+    root: request => {
+      const name = host(request)
+      return name === undefined ? script : `${scheme(request)}://${name}${script}`
+    },
+    client: request => forwarded(request, 'x-forwarded-for') ?? request.socket.remoteAddress ?? '',
+  }
+}
+
+const withPort = (host: string, port: string): string => {
+  const name = host.replace(/:\d+$/, '')
+  return port === '' ? name : `${name}:${port}`
+}
+
+/** Loopback, RFC 1918, link-local and unique local addresses, and a Unix socket. */
+export function isPrivateAddress(address: string | undefined): boolean {
+  if (address === undefined) return true
+  const plain = address.replace(/^::ffff:/i, '')
+  if (isIP(plain) === 4) {
+    return /^(?:127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(plain)
+  }
+  return /^(?:::1$|f[cd][\da-f]{2}:|fe[89ab][\da-f]:)/i.test(plain)
+}

@@ -1,0 +1,37 @@
+import type {FastifyReply, FastifyRequest} from 'fastify'
+import type {Page, PageType} from '../../index/index-pages.js'
+import {acceptsGzip} from './accept.js'
+import {matchesEtag} from './conditional.js'
+
+const contentTypes: Readonly<Record<PageType, string>> = {
+  'text/html': 'text/html; charset=UTF-8',
+  'application/vnd.pypi.simple.v1+html': 'application/vnd.pypi.simple.v1+html; charset=UTF-8',
+  'application/vnd.pypi.simple.v1+json': 'application/vnd.pypi.simple.v1+json',
+}
+const vary = 'Accept, Accept-Encoding, Authorization'
+
+/**
+ * Sends a page that is ready, or 304. Clients may keep it but must ask each time: a new release is seen at once.
+ * @param open whether anybody may read it.
+ */
+export function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: Page,
+  type: PageType,
+  open: boolean,
+): FastifyReply {
+  const {headers} = request
+  const gzip = page.gzip && acceptsGzip(headers['accept-encoding']) ? page.gzip : undefined
+  const {body, etag} = gzip ?? page
+  void reply
+    .header('etag', etag)
+    .header('vary', vary)
+    .header('cache-control', open ? 'no-cache' : 'private, no-cache')
+  if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send()
+  void reply.header('content-type', contentTypes[type])
+  if (gzip) void reply.header('content-encoding', 'gzip')
+  // Node would drop the body too, but it need not be handed over.
+  if (request.method === 'HEAD') return reply.header('content-length', body.length).send(null)
+  return reply.send(body)
+}

@@ -1,0 +1,131 @@
+import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {Identity} from '../../access/policy.js'
+import {normalizeName} from '../../packaging/names.js'
+import {parseFilename} from '../../packaging/filenames.js'
+import {
+  denied,
+  identify,
+  requirePermission,
+  requireSegments,
+  sendJson,
+  tracked,
+  type Context,
+} from '../context.js'
+import {HttpError, missingArgument} from '../http/errors.js'
+import {readForm, type FormFields, type FormFile} from '../http/form.js'
+import {queryOf} from '../http/parameters.js'
+import {packageJson} from '../package-json.js'
+import {fieldLimit, single, uploadFields} from '../upload/fields.js'
+import {blake2Of, spool, type Spool} from '../upload/spool.js'
+
+/** Room for the fields around the file, in bytes. */
+const formOverhead = 64 * 1024 * 1024
+
+/**
+ * Uploads: the legacy API at `/`, `/simple/`, `/pypi/` and `/legacy/`, and pypicloud's own below `/api/package/`.
+ * Rights are checked as soon as the project is known, before the file is read.
+ */
+export function uploadRoutes(app: FastifyInstance, context: Context): void {
+  const legacy = async (request: FastifyRequest, reply: FastifyReply) => {
+    const identity = await identify(context, request)
+    // Known before the body: clients that ask first (`Expect: 100-continue`) or send 300 MB get the 401 at once.
+    if (identity.username === undefined && !(await mayAnonymousWrite(context)))
+      throw denied(context, identity)
+    return sendJson(context, reply, await tracked(context, () => receive(context, request, identity)))
+  }
+  for (const url of ['/', '/simple', '/simple/', '/pypi', '/pypi/', '/legacy', '/legacy/'])
+    app.post(url, legacy)
+
+  const own = async (request: FastifyRequest<{Params: {project: string}}>, reply: FastifyReply) => {
+    requireSegments(request)
+    const project = normalizeName(request.params.project)
+    const identity = await requirePermission(context, request, project, 'write')
+    const {project: hint} = request.params
+    return sendJson(context, reply, await tracked(context, () => receive(context, request, identity, hint)))
+  }
+  for (const end of ['', '/']) app.post(`/api/package/:project/:file${end}`, own)
+}
+
+/** Whether any project may be written without a login. */
+async function mayAnonymousWrite({access, config}: Context): Promise<boolean> {
+  if (config.core.defaultWrite.some(group => group === 'everyone' || group === 'system.Everyone')) return true
+  const grants = await access.listGrants({group: 'everyone'})
+  return grants.some(({permissions}) => permissions.includes('write'))
+}
+
+/** @param projectInUrl is a hint for file names that can be split in two ways, and the only project allowed. */
+async function receive(context: Context, request: FastifyRequest, identity: Identity, projectInUrl?: string) {
+  const {index, policy, config} = context
+  const type = request.headers['content-type'] ?? ''
+  if (!/^multipart\/form-data\b/i.test(type)) throw missingArgument('content')
+  const {maxUploadSize} = config.core
+  if (Number(request.headers['content-length'] ?? 0) > maxUploadSize + formOverhead) {
+    throw new HttpError(413, `Files larger than ${maxUploadSize} bytes are refused, see pypi.max_upload_size`)
+  }
+
+  /** The rights of the project that the fields and the file name tell of. */
+  const check = async (fields: FormFields, filename: string): Promise<void> => {
+    if (projectInUrl !== undefined) return // checked before
+    await checkWrite(normalizeName(single(fields, 'name') ?? parseFilename(filename).name))
+  }
+  const checkWrite = async (project: string): Promise<void> => {
+    if (!(await policy.can(identity, project, 'write'))) throw denied(context, identity)
+  }
+
+  let received: {spooled: Spool; filename: string; knewName: boolean} | undefined
+  try {
+    const take = async ({filename, stream}: FormFile, fields: FormFields): Promise<void> => {
+      if (fields.has('name') && filename !== '') await check(fields, filename)
+      const spooled = await spool(stream, context.storage.spoolDirectory, {
+        maxSize: maxUploadSize,
+        blake2: fields.has('blake2_256_digest'),
+      })
+      received = {spooled, filename, knewName: fields.has('name')}
+    }
+    const form = await readForm(request.raw, {
+      limit: fieldLimit,
+      total: 4 * fieldLimit,
+      keep: uploadFields,
+      file: {field: 'content', take},
+    })
+    const {fields} = form
+    if (!received) {
+      throw fields.has('content')
+        ? new HttpError(400, "'content' is no file: it has no file name")
+        : missingArgument('content')
+    }
+    const {spooled, filename} = received
+    if (filename === '') throw new HttpError(400, "The file in 'content' has no name")
+    const action = single(fields, ':action') ?? queryOf(request).get(':action') ?? 'file_upload'
+    if (action !== 'file_upload') throw new HttpError(400, `Unknown action '${action}'`)
+    await check(fields, filename)
+
+    const blake2 = single(fields, 'blake2_256_digest')
+    const {file, outcome} = await index.publish(
+      {
+        filename,
+        name: projectInUrl ?? single(fields, 'name'),
+        version: single(fields, 'version'),
+        summary: single(fields, 'summary'),
+        requiresPython: single(fields, 'requires_python'),
+        uploader: identity.username,
+        body: spooled.body,
+        digests:
+          blake2 !== undefined && spooled.digests.blake2_256 === undefined
+            ? {...spooled.digests, blake2_256: (await blake2Of(spooled)) ?? ''}
+            : spooled.digests,
+        claimed: {
+          sha256: single(fields, 'sha256_digest'),
+          md5: single(fields, 'md5_digest'),
+          blake2_256: blake2,
+        },
+      },
+      // Without a name in the form, `foo-2-1.0.tar.gz` may be of foo or of foo-2: the archive decides.
+      {overwrite: policy.mayOverwrite(identity), check: checkWrite},
+    )
+    context.log.info({file: file.filename, user: identity.username, outcome}, 'uploaded')
+    return packageJson(file, context.address.root(request))
+  } finally {
+    await received?.spooled[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,162 @@
+import cluster from 'node:cluster'
+import type {AddressInfo} from 'node:net'
+import {openBackends} from '../backends.js'
+import type {Config} from '../config/config.js'
+import {ExitCode, PpcError} from '../errors.js'
+import {originNotices} from '../index/origin.js'
+import {appOf, createContext} from './app.js'
+import {openLog, type ServerLog} from './logging.js'
+import {gracefulClose, graceSeconds} from './shutdown.js'
+import {keepCacheComplete} from './start-up.js'
+import {removeStaleSpools} from './upload/spool.js'
+import {serveByWorkers} from './workers.js'
+
+export interface ServeOptions {
+  /** Default: the config's `[server:main]`, else 127.0.0.1. */
+  readonly host?: string | undefined
+  /** Default: the config's, else 6543. 0 takes a free one. */
+  readonly port?: number | undefined
+  /** Processes. Default: the config's, else 1. */
+  readonly workers?: number | undefined
+  /** What worker processes read the config from, `FILE` or `FILE#NAME`. Default: the config's file. */
+  readonly configPath?: string | undefined
+  /** Ends, and leaves the process, at SIGTERM and SIGINT. Default: true. */
+  readonly signals?: boolean | undefined
+  /** How long running requests may take to end. Default: 300. */
+  readonly graceSeconds?: number | undefined
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** Where it listens, with the mount prefix: `http://127.0.0.1:6543`. */
+  readonly url: string
+  /** Running requests end, then the backends are closed. May be called twice. */
+  close(): Promise<void>
+  /** Resolves when it has been closed, by whomever. */
+  readonly closed: Promise<void>
+  readonly log: ServerLog
+  /** SIGHUP: remembered log-ins are forgotten, the log file is opened anew. */
+  reload(): void
+}
+
+/** The address is in use, or may not be used. */
+export class ListenFailed extends PpcError {
+  readonly code = 'PPC_LISTEN_FAILED'
+  override readonly exitCode = ExitCode.failed
+}
+
+/** @throws {Unavailable} when a backend can't be reached. @throws {ListenFailed} @throws {UsageError} */
+export async function serve(config: Config, options: ServeOptions = {}): Promise<RunningServer> {
+  const workers = options.workers ?? config.server.workers
+  const running =
+    workers > 1 && cluster.isPrimary
+      ? await serveByWorkers(config, workers, options)
+      : await serveHere(config, options)
+  if (options.signals ?? true) endAtSignals(running)
+  return running
+}
+
+/** One process. */
+export async function serveHere(config: Config, options: ServeOptions): Promise<RunningServer> {
+  const backends = await openBackends(config, ['storage', 'cache', 'access'])
+  const log = openLog(config.server)
+  const stop = new AbortController()
+  try {
+    const context = createContext({...backends, config, logger: log.logger})
+    const app = appOf(context)
+    const closeApp = gracefulClose(app, options.graceSeconds ?? graceSeconds)
+    const host = options.host ?? config.server.host
+    const port = options.port ?? config.server.port
+    try {
+      await app.listen({host, port})
+    } catch (error) {
+      throw new ListenFailed(`${host}:${port}: can not listen there: ${reasonOf(error)}`, {cause: error})
+    }
+    void removeStaleSpools(backends.storage.spoolDirectory)
+    const filling = keepCacheComplete(context, stop.signal)
+
+    const end = closing(async () => {
+      stop.abort()
+      try {
+        await closeApp()
+        await filling
+        await Promise.allSettled([...context.running])
+        await context.pages.settled()
+      } finally {
+        await backends[Symbol.asyncDispose]()
+        log.flush()
+      }
+    })
+    const url = urlOf(app.server.address() as AddressInfo, config)
+    log.logger.info({url}, 'listening')
+    for (const notice of originNotices(config)) log.logger.warn(notice)
+    const reload = (): void => {
+      context.policy.forgetCredentials()
+      log.reopen()
+    }
+    return {url, log, reload, ...end}
+  } catch (error) {
+    stop.abort()
+    try {
+      await backends[Symbol.asyncDispose]()
+    } catch {
+      // the first failure is the one to report
+    }
+    throw error
+  }
+}
+
+/** Runs `work` once, however often it is asked for. */
+export function closing(work: () => Promise<void>): Pick<RunningServer, 'close' | 'closed'> {
+  let started: Promise<void> | undefined
+  let settle: (outcome: Promise<void>) => void = () => undefined
+  const closed = new Promise<void>(resolve => (settle = resolve))
+  closed.catch(() => undefined) // whoever calls close() gets the failure
+  return {
+    closed,
+    close: () => {
+      if (!started) settle((started = work()))
+      return started
+    },
+  }
+}
+
+export function urlOf({address, family, port}: AddressInfo, {server}: Config): string {
+  const mount = (server.prefixFilter ? server.prefixFilter.prefix : server.mountPath).replace(/\/+$/, '')
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}${mount}`
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program uses this port',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  EACCES: 'this user may not use that port',
+  ENOTFOUND: 'the host name is unknown',
+}
+const reasonOf = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return reasons[code] ?? (code || 'unknown reason')
+}
+
+/** The first signal ends gracefully and the process exits with 0; the second ends it at once. */
+function endAtSignals(running: RunningServer): void {
+  const {log} = running
+  let asked = false
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (asked) {
+      log.flush()
+      process.exit(signal === 'SIGINT' ? ExitCode.interrupted : 143)
+    }
+    asked = true
+    log.logger.info({signal}, 'ending: running requests are answered first')
+    running.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.logger.error({err: error}, 'the end was not clean')
+        process.exit(ExitCode.failed)
+      },
+    )
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  process.on('SIGHUP', () => running.reload())
+}

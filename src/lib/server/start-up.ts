@@ -1,0 +1,39 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import {LockHeld, PpcError} from '../errors.js'
+import {completeMark} from '../cache/cache.js'
+import {rebuildCache} from '../tasks/rebuild.js'
+import {rebuildOwner} from './routes/admin.js'
+import type {Context} from './context.js'
+
+const shortestPauseMs = 5000
+const longestPauseMs = 60_000
+
+/**
+ * Fills the cache in the background whenever it is not complete: on a first start, and after a rebuild of pypicloud on
+ * the same database, which drops the mark with its table. Until then unknown names are answered 503. Of several
+ * servers one does it: the lock decides. Ends with the signal.
+ */
+export async function keepCacheComplete(context: Context, signal: AbortSignal): Promise<void> {
+  for (let pauseMs = shortestPauseMs; !signal.aborted;) {
+    const failed = !(await fillCacheIfIncomplete(context, signal))
+    pauseMs = failed ? Math.min(pauseMs * 2, longestPauseMs) : shortestPauseMs
+    await sleep(pauseMs, undefined, {signal, ref: false}).catch(() => undefined)
+  }
+}
+
+/** @returns false when it failed. */
+async function fillCacheIfIncomplete(context: Context, signal: AbortSignal): Promise<boolean> {
+  const {cache, log} = context
+  try {
+    if ((await cache.getState(completeMark)) !== undefined) return true
+    log.info('the cache is not complete: it is rebuilt from the storage')
+    const report = await rebuildCache(context.index.rebuildParts, {owner: rebuildOwner(), signal})
+    log.info({report}, 'the cache is complete')
+    return true
+  } catch (error) {
+    if (signal.aborted || error instanceof LockHeld) return true
+    const err = error instanceof PpcError ? error.message : error
+    log.error({err}, 'the cache could not be rebuilt: run ppc-rebuild-cache')
+    return false
+  }
+}

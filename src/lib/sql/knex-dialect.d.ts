@@ -1,0 +1,13 @@
+/** The one dialect class that knex keeps out of its types. */
+declare module 'knex/lib/dialects/better-sqlite3/index.js' {
+  import type {Knex} from 'knex'
+  export default class BetterSqlite3Client extends Knex.Client {
+    _query(connection: unknown, query: unknown): Promise<unknown>
+    transaction(container: unknown, config: unknown, outerTransaction: unknown): KnexTransaction
+  }
+  /** What `Client.transaction` makes: not the Knex.Transaction that callers get. */
+  export interface KnexTransaction {
+    trxClient: {query(connection: unknown, sql: string): Promise<unknown>}
+    begin(connection: unknown): Promise<unknown>
+  }
+}

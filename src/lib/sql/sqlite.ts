@@ -1,0 +1,205 @@
+import {resolve} from 'node:path'
+import {setImmediate as nextTurn} from 'node:timers/promises'
+import type {Knex} from 'knex'
+import {Unavailable} from '../errors.js'
+import {isBusy, retryWhileBusy} from './busy.js'
+import type {Database, SqlValue} from './database.js'
+import {explainSqlite, type DatabaseOrigin} from './failures.js'
+import {knexOnSqlite} from './sqlite-client.js'
+import {checkpoint, hasWriteAheadLog, openHandle, type Handle} from './sqlite-handle.js'
+import type {SqliteUrl} from './url.js'
+
+/** Rows that are read in one go before others have their turn. */
+const rowsPerTurn = 500
+let openings = 0
+
+/** As `openDatabase`. `timeout` in the URL counts as in Python: seconds to wait for a lock. */
+export async function openSqlite(
+  url: SqliteUrl,
+  where: DatabaseOrigin,
+  busySeconds: number,
+): Promise<Database> {
+  const path = url.path === undefined ? undefined : resolve(url.path)
+  const timeout = Number(url.query.get('timeout') ?? Number.NaN)
+  const wait = Number.isFinite(timeout) ? timeout : busySeconds
+  const explain = (error: unknown) => explainSqlite(error, path ?? ':memory:', where, wait)
+  const readonly = url.query.get('mode') === 'ro'
+  const open = () => retryWhileBusy(wait, () => openHandle(path, {readonly}))
+  const opened: Handle[] = []
+  try {
+    const handle = await open()
+    opened.push(handle)
+    const watched = path === undefined ? handle : await open()
+    opened.push(watched)
+    const watcher = new Watcher(watched)
+    await retryWhileBusy(wait, () => watcher.token())
+    return new SqliteDatabase(path, handle, watcher, open, wait, explain)
+  } catch (error) {
+    for (const handle of opened) handle.close()
+    throw explain(error)
+  }
+}
+
+class SqliteDatabase implements Database {
+  readonly name: string
+  readonly shared: boolean
+  readonly knex: Knex
+  #closed = false
+
+  constructor(
+    path: string | undefined,
+    private readonly handle: Handle,
+    private readonly watcher: Watcher,
+    private readonly open: () => Promise<Handle>,
+    private readonly busySeconds: number,
+    private readonly explain: (error: unknown) => unknown,
+  ) {
+    this.name = `sqlite:${path ?? ':memory:'}`
+    this.shared = path !== undefined
+    this.knex = knexOnSqlite({handle, busySeconds, explain})
+  }
+
+  changeToken(): string {
+    try {
+      return this.watcher.token()
+    } catch (error) {
+      throw this.explain(error)
+    }
+  }
+
+  /** The one connection is free for reads while this waits for another process's lock. */
+  async transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {
+    let begun = false
+    try {
+      return await retryWhileBusy(this.busySeconds, async () => {
+        try {
+          return await this.knex.transaction(async transaction => {
+            begun = true
+            return work(transaction)
+          })
+        } catch (error) {
+          const refused = !begun && error instanceof Unavailable && isBusy(error.cause)
+          throw refused ? error.cause : error
+        }
+      })
+    } catch (error) {
+      throw isBusy(error) ? this.explain(error) : error
+    }
+  }
+
+  async runMany(knex: Knex, sql: string, rows: Iterable<readonly SqlValue[]>): Promise<void> {
+    const client = knex.client as Knex.Client
+    const handle = (await client.acquireConnection()) as Handle
+    const runAll = () => {
+      const statement = handle.prepare(sql)
+      for (const row of rows) statement.run(...row)
+    }
+    try {
+      if (handle.inTransaction) runAll()
+      else handle.transaction(runAll)()
+    } catch (error) {
+      throw this.explain(error)
+    } finally {
+      await client.releaseConnection(handle)
+    }
+  }
+
+  async *iterate<Row>(query: Knex.QueryBuilder): AsyncGenerator<Row> {
+    if (!this.shared) {
+      yield* (await query) as Row[]
+      return
+    }
+    const {sql, bindings} = query.toSQL().toNative()
+    const values = bindings.map(plainValue)
+    try {
+      const reader = await this.open()
+      try {
+        let statement = sql
+        if (!hasWriteAheadLog(reader)) {
+          // in rollback mode a reader keeps every writer waiting: copy to a temporary file first, then let go
+          await retryWhileBusy(this.busySeconds, () =>
+            reader.prepare(`CREATE TEMP TABLE snapshot AS ${sql}`).run(...values),
+          )
+          statement = 'SELECT * FROM temp.snapshot ORDER BY rowid'
+          values.length = 0
+        }
+        let count = 0
+        for (const row of reader.prepare(statement).iterate(...values)) {
+          yield row as Row
+          if (++count % rowsPerTurn === 0) await nextTurn()
+        }
+      } finally {
+        reader.close()
+      }
+    } catch (error) {
+      throw this.explain(error)
+    }
+  }
+
+  async check(): Promise<void> {
+    await this.knex.raw('SELECT count(*) FROM sqlite_master')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.watcher.close()
+    await this.knex.destroy() // ends when running queries have
+    try {
+      checkpoint(this.handle)
+    } catch (error) {
+      if (!isBusy(error)) throw this.explain(error)
+    } finally {
+      this.handle.close()
+    }
+  }
+}
+
+/**
+ * Notices commits of all other connections, of this process, others and pypicloud, by a connection that never writes:
+ * SQLite's `data_version` counts what others have done (https://www.sqlite.org/pragma.html#pragma_data_version).
+ */
+class Watcher {
+  // a closed and reopened database must not repeat its tokens
+  readonly #opening = (openings += 1)
+  readonly #read: () => unknown
+  #token = ''
+  #version: unknown
+  #justRead = false
+
+  constructor(private readonly handle: Handle) {
+    // in memory there is only the one connection: its own changes count
+    const statement = handle.prepare(
+      handle.memory ? 'SELECT total_changes() AS version' : 'PRAGMA data_version',
+    )
+    const column = statement.pluck()
+    this.#read = () => column.get()
+  }
+
+  token(): string {
+    // One request asks several times without waiting in between: what others do shows in the next turn.
+    if (this.#justRead) return this.#token
+    try {
+      const version = this.#read()
+      this.#justRead = true
+      queueMicrotask(() => (this.#justRead = false))
+      if (version !== this.#version) {
+        this.#version = version
+        this.#token = `${this.#opening}.${String(version)}`
+      }
+    } catch (error) {
+      // somebody is in the middle of a commit, which counts as soon as it is done
+      if (!isBusy(error) || this.#token === '') throw error
+    }
+    return this.#token
+  }
+
+  close(): void {
+    if (!this.handle.memory) this.handle.close()
+  }
+}
+
+const plainValue = (value: unknown): unknown => {
+  if (typeof value === 'boolean') return Number(value)
+  return value instanceof Date ? value.valueOf() : value
+}

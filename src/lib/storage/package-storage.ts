@@ -1,0 +1,210 @@
+import type {Readable} from 'node:stream'
+import {PpcError} from '../errors.js'
+import type {DistFile} from '../packaging/dist-file.js'
+import {parseFilename} from '../packaging/filenames.js'
+import {normalizeName} from '../packaging/names.js'
+import {keyOf, parseKey, type FileCoordinates} from './layout.js'
+import {
+  isOddity,
+  type Body,
+  type ByteRange,
+  type ListedObject,
+  type ObjectMetadata,
+  type ObjectStore,
+  type Oddity,
+} from './storage.js'
+
+export interface PackagePutOptions {
+  readonly replace: boolean
+  /** See PutOptions. */
+  readonly modified?: Date
+  readonly signal?: AbortSignal
+}
+
+export interface PackageListOptions {
+  /**
+   * What is remembered of an object with this key and fingerprint: saves one request for its metadata in stores whose
+   * listing does not tell it.
+   */
+  readonly known?: (key: string, fingerprint: string) => DistFile | undefined
+  /** Metadata requests at the same time. */
+  readonly concurrency?: number
+}
+
+/** Members of `data` that the store itself knows, and arguments of pypicloud's constructor: never written as metadata. */
+const notMetadata = new Set([
+  ...[
+    'path',
+    'size',
+    'fingerprint',
+    'name',
+    'version',
+    'filename',
+    'last_modified',
+    'summary',
+    'self',
+    '__proto__',
+  ],
+])
+
+/** Distribution files in an object store: which key each has, and what its metadata says. */
+export class PackageStorage {
+  readonly store: ObjectStore
+
+  constructor(store: ObjectStore) {
+    this.store = store
+  }
+
+  /** @throws {InvalidInput} for a name, version or file name that would lead out of the store. */
+  keyOf(file: FileCoordinates): string {
+    return keyOf(this.store.layout, file)
+  }
+
+  /**
+   * @returns the file as a listing would now give it.
+   * @throws {InvalidInput} @throws {ObjectExists} @throws {StorageFailed}
+   */
+  async put(file: DistFile, body: Body, options: PackagePutOptions): Promise<DistFile> {
+    const stored = await this.store.put(this.keyOf(file), body, {
+      ...options,
+      metadata: this.#metadataOf(file),
+    })
+    return this.#distFile(stored, stored.metadata, file)
+  }
+
+  /** @throws {ObjectMissing} */
+  open(file: FileCoordinates, range?: ByteRange): Promise<Readable> {
+    return this.store.open(this.keyOf(file), range)
+  }
+
+  /** The file as it is stored now: `data.size`, `data.fingerprint` and its metadata. @throws {ObjectMissing} */
+  async stat(file: FileCoordinates): Promise<DistFile> {
+    const stored = await this.store.stat(this.keyOf(file))
+    return this.#distFile(stored, stored.metadata, file)
+  }
+
+  /** Of what is not there: succeeds. */
+  delete(file: FileCoordinates): Promise<void> {
+    return this.store.delete(this.keyOf(file))
+  }
+
+  /** Undefined where the store has no links. */
+  link(file: FileCoordinates, seconds: number): Promise<URL> | undefined {
+    return this.store.signUrl?.(this.keyOf(file), seconds)
+  }
+
+  /** Every distribution file, in the store's order or nearly so, and everything that is none. */
+  async *list(options: PackageListOptions = {}): AsyncGenerator<DistFile | Oddity> {
+    const limit = options.concurrency ?? 64
+    const asked: Promise<DistFile | Oddity | undefined>[] = []
+    try {
+      for await (const entry of this.store.list('')) {
+        const known = isOddity(entry) ? entry : this.#withoutAsking(entry, options)
+        if (known !== undefined && asked.length === 0) {
+          yield known
+          continue
+        }
+        const asking = known === undefined ? this.#ask(entry.key) : Promise.resolve(known)
+        asking.catch(() => undefined) // it is awaited in its turn
+        asked.push(asking)
+        if (asked.length < limit) continue
+        const first = await asked.shift()
+        if (first !== undefined) yield first
+      }
+      for (const asking of asked) {
+        const entry = await asking
+        if (entry !== undefined) yield entry
+      }
+    } finally {
+      await Promise.allSettled(asked)
+    }
+  }
+
+  #withoutAsking(entry: ListedObject, options: PackageListOptions): DistFile | Oddity | undefined {
+    if (entry.metadata !== undefined) return this.#describe(entry, entry.metadata)
+    return options.known?.(entry.key, entry.fingerprint)
+  }
+
+  async #ask(key: string): Promise<DistFile | Oddity | undefined> {
+    try {
+      const stored = await this.store.stat(key)
+      return this.#describe(stored, stored.metadata)
+    } catch (error) {
+      if (!(error instanceof PpcError)) throw error
+      return error.statusCode === 404 ? undefined : {key, reason: error.message}
+    }
+  }
+
+  #describe(entry: ListedObject, raw: ObjectMetadata): DistFile | Oddity {
+    const filename = entry.key.slice(entry.key.lastIndexOf('/') + 1)
+    if (this.store.layout === 'tree') {
+      const parts = parseKey('tree', entry.key)
+      if (parts?.version === undefined) return {key: entry.key, reason: 'is not at project/version/file'}
+      return this.#distFile(entry, raw, {name: normalizeName(parts.name), version: parts.version, filename})
+    }
+    let {name, version} = raw
+    if (!name || !version) {
+      try {
+        ;({name, version} = parseFilename(filename))
+      } catch {
+        return {
+          key: entry.key,
+          reason: 'has neither name and version as metadata nor the file name of a package',
+        }
+      }
+    }
+    return this.#distFile(entry, raw, {name: normalizeName(name), version, filename})
+  }
+
+  #distFile(
+    entry: ListedObject,
+    raw: ObjectMetadata,
+    {name, version, filename}: Omit<FileCoordinates, 'data'>,
+  ): DistFile {
+    const metadata = readable(raw)
+    const data: Record<string, string | number> = {}
+    for (const [key, value] of metadata) if (!notMetadata.has(key)) data[key] = value
+    data['size'] = entry.size
+    data['fingerprint'] = entry.fingerprint
+    if (this.#mustRemember(entry.key, {name, version, filename})) data['path'] = entry.key
+    return {
+      name,
+      version,
+      filename,
+      lastModified: entry.modified,
+      summary: metadata.get('summary') ?? null,
+      data,
+    }
+  }
+
+  /** pypicloud remembers the key in object stores; in a tree only one that would be computed otherwise matters. */
+  #mustRemember(key: string, file: Omit<FileCoordinates, 'data'>): boolean {
+    return this.store.layout !== 'tree' || key !== `${file.name}/${file.version}/${file.filename}`
+  }
+
+  #metadataOf(file: DistFile): ObjectMetadata {
+    const entries = Object.entries(file.data)
+      .filter(([key, value]) => !notMetadata.has(key) && value !== undefined && value !== '')
+      .map(([key, value]) => [key, String(value)])
+    return Object.fromEntries([
+      ...entries,
+      ...(file.summary ? [['summary', file.summary]] : []),
+      ...(this.store.layout === 'tree'
+        ? []
+        : [
+            ['name', file.name],
+            ['version', file.version],
+          ]),
+    ]) as ObjectMetadata
+  }
+}
+
+/** Object stores write `hash-sha256`, `hash_sha256` or both, depending on pypicloud's version: the underscore wins. */
+function readable(metadata: ObjectMetadata): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const [key, value] of Object.entries(metadata)) {
+    const name = key.replaceAll('-', '_')
+    if (value !== '' && (name === key || !metadata[name])) found.set(name, value)
+  }
+  return found
+}

@@ -1,0 +1,85 @@
+import {Command, Flags, type Interfaces} from '@oclif/core'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {readConfig, type Config} from '../config/config.js'
+import {formatProblem} from '../config/problems.js'
+import {Unavailable} from '../errors.js'
+import type {Progress} from './progress.js'
+import {describeError, reportError} from './report-error.js'
+import {interrupted} from './signals.js'
+
+/** Of commands that open a database or a storage. */
+export const waitFlag = {
+  wait: Flags.integer({
+    summary: 'Keep trying this long while a database or storage is not there yet.',
+    helpValue: 'SECONDS',
+    min: 0,
+    default: 0,
+  }),
+}
+/** Of commands that tell on stderr what they do. */
+export const quietFlag = {
+  quiet: Flags.boolean({char: 'q', summary: 'Say nothing but errors: for cron.', default: false}),
+}
+/** The `CONFIG` that most commands take. oclif would otherwise read a missing argument from a pipe. */
+export const configArgument = {
+  required: true,
+  ignoreStdin: true,
+  description: 'config file; FILE#NAME takes [app:NAME] of it',
+} as const
+
+/** stdout is for the product (a dump, a config, --json), stderr for the story. */
+export abstract class PpcCommand extends Command {
+  static override baseFlags = {
+    'no-color': Flags.boolean({summary: 'No colours; NO_COLOR does the same.', default: false}),
+  }
+
+  /** Aborted by Ctrl-C and SIGTERM. */
+  protected readonly signal: AbortSignal = interrupted
+  /** Set by commands that know --quiet. */
+  protected quiet = false
+
+  /** A line of the story. Nothing with --quiet or --json. */
+  protected tell(message: string, progress?: Progress): void {
+    if (this.quiet || this.jsonEnabled()) return
+    if (progress) progress.note(message)
+    else process.stderr.write(`${message}\n`)
+  }
+
+  /** Reads and checks a config; its warnings go to stderr, once a file and run. */
+  protected async readConfig(path: string): Promise<Config> {
+    const config = await readConfig(path)
+    if (!this.quiet) {
+      for (const warning of config.warnings)
+        process.stderr.write(`${this.config.bin}: ${formatProblem(warning)}\n`)
+    }
+    return config
+  }
+
+  /** Tries again every second while `open` throws Unavailable, for `seconds` at most. */
+  protected async waitFor<T>(seconds: number, open: () => Promise<T>): Promise<T> {
+    const end = performance.now() + seconds * 1000
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await open()
+      } catch (error) {
+        if (!(error instanceof Unavailable) || performance.now() >= end) throw error
+        if (attempt === 1) this.tell(`${error.message}; trying for ${seconds} s`)
+        await sleep(Math.min(1000, Math.max(0, end - performance.now())), undefined, {signal: this.signal})
+      }
+    }
+  }
+
+  /** One line, so that cron jobs and pipes can append it to a file. */
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${JSON.stringify(json)}\n`)
+  }
+
+  protected override catch(error: Interfaces.CommandError): Promise<void> {
+    if (this.jsonEnabled()) {
+      const report = describeError(this.config.bin, error)
+      this.logJson({error: report})
+      process.exitCode = report.exitCode
+    } else process.exitCode = reportError(this.config.bin, error)
+    return Promise.resolve()
+  }
+}

@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict'
+import {fork} from 'node:child_process'
+import {randomUUID} from 'node:crypto'
+import {once} from 'node:events'
+import {after, before, describe, it} from 'node:test'
+import {fileURLToPath} from 'node:url'
+import type {Cache} from '../../src/lib/cache/cache.js'
+import {LockHeld, LockLost} from '../../src/lib/errors.js'
+import type {DistFile, DistFileData} from '../../src/lib/packaging/dist-file.js'
+import type {CacheJob} from './cache-worker.js'
+
+/** How another process opens the cache under test: `module` (a URL) exports `open(argument): Promise<Cache>`. */
+export interface Elsewhere {
+  readonly module: string
+  readonly argument: string
+}
+
+/**
+ * The laws every Cache keeps, on the real service, which may hold other rows too. `open` is called several times and
+ * must reach the same cache each time. `excused` maps a law to the reason why it cannot hold; `elsewhere` is asked
+ * after the first `open`, and without it the laws about several processes are skipped.
+ */
+export function describeCache(
+  name: string,
+  open: () => Promise<Cache>,
+  excused: Readonly<Record<string, string>> = {},
+  elsewhere?: () => Elsewhere,
+): void {
+  describe(`${name} is a Cache`, () => {
+    const run = randomUUID().slice(0, 8) // so that runs can share a server
+    let cache: Cache
+    let other: Cache
+    before(async () => {
+      cache = await open()
+      other = await open()
+    })
+    after(async () => {
+      const ours: DistFile[] = []
+      for await (const file of cache.listAllFiles()) if (file.name.startsWith(run)) ours.push(file)
+      await cache.remove(ours)
+      await other[Symbol.asyncDispose]()
+      await cache[Symbol.asyncDispose]()
+      await cache[Symbol.asyncDispose]() // closing twice is no failure
+    })
+    const law = (title: string, check: () => Promise<void>) =>
+      it(title, {skip: excused[title] ?? false}, check)
+    const acrossProcesses = (title: string, check: (place: Elsewhere) => Promise<void>) =>
+      it(title, {skip: excused[title] ?? (elsewhere ? false : 'one process only')}, async () => {
+        if (elsewhere) await check(elsewhere())
+      })
+    const project = (title: string) => `${run}-${title}`
+    const file = (title: string, version: string, more: Partial<DistFile> = {}): DistFile => ({
+      filename: `${project(title)}-${version}.tar.gz`,
+      name: project(title),
+      version,
+      lastModified: new Date('2026-11-20T23:09:52.673Z'),
+      summary: null,
+      data: {},
+      ...more,
+    })
+
+    law('gives back what was saved', async () => {
+      const odd = file('whole', '1.0+local.7', {
+        summary: 'Bibliothèque\nouverte — 開かれた 🎉 "quoted" \\ %_',
+        data: {requires_python: '>=3,<4', hash_sha256: 'ab'.repeat(32), size: 4_294_967_296, mystery: 'kept'},
+      })
+      assert.deepEqual(await cache.save([odd]), [odd])
+      assert.deepEqual(await cache.findFile(odd.filename), odd)
+      assert.deepEqual(await cache.listFiles(odd.name), [odd])
+      assert.equal(await cache.findFile('no-such-file-1.0.zip'), undefined)
+      assert.deepEqual(await cache.listFiles(project('no-such-project')), [])
+    })
+    law('drops empty members and empty summaries', async () => {
+      const data = {uploader: '', requires_python: '>=3', other: undefined} as unknown as DistFileData
+      await cache.save([file('falsy', '1', {summary: '', data})])
+      const found = await cache.findFile(file('falsy', '1').filename)
+      assert.equal(found?.summary, null)
+      assert.deepEqual(found.data, {requires_python: '>=3'})
+    })
+    law('replaces the row of a file name, and tells upper from lower case', async () => {
+      const [upper, lower] = ['Case-1.zip', 'case-1.zip'].map(end =>
+        file('case', '1', {filename: `${run}${end}`}),
+      )
+      await cache.save([upper!, lower!])
+      await cache.save([{...lower!, summary: 'new'}])
+      assert.equal((await cache.findFile(upper!.filename))?.summary, null)
+      assert.equal((await cache.findFile(lower!.filename))?.summary, 'new')
+      const found = await cache.findFiles([upper!.filename, lower!.filename, 'nothing-1.zip'])
+      assert.deepEqual([...found.keys()].sort(), [upper!.filename, lower!.filename].sort())
+    })
+    law('keeps odd names apart', async () => {
+      const names = ["it's", '__proto__', 'constructor', 'ünï-ç', 'a b', '100%', 'x_y', '🎉', 'a"b', '日本']
+      const files = names.map(end =>
+        file('odd', '1', {filename: `${run}-${end}-1.zip`, name: project(`odd-${end}`)}),
+      )
+      await cache.save(files)
+      for (const each of files) {
+        assert.deepEqual(await cache.findFile(each.filename), each)
+        assert.deepEqual(await cache.listFiles(each.name), [each])
+      }
+      const listed = (await cache.listProjects()).filter(each => each.startsWith(project('odd-')))
+      assert.deepEqual(listed, files.map(each => each.name).sort(byCodePoint))
+    })
+    law('lists and counts ten thousand files in order', async () => {
+      const already = await cache.countFiles()
+      const many = Array.from({length: 10_000}, (_, i) =>
+        file('many', String(i), {name: project(`many-${i % 100}`)}),
+      )
+      await cache.save(many)
+      assert.equal(await cache.countFiles(), already + many.length)
+      const listed: string[] = []
+      for await (const each of cache.listAllFiles()) listed.push(each.filename)
+      assert.deepEqual(listed, [...listed].sort(byCodePoint))
+      assert.equal(listed.filter(each => each.startsWith(project('many'))).length, many.length)
+      assert.equal((await cache.findFiles(many.map(({filename}) => filename))).size, many.length)
+      assert.equal((await cache.listFiles(project('many-7'))).length, 100)
+      const {removed, emptied} = await cache.remove(many)
+      assert.equal(removed.length, many.length)
+      assert.equal(emptied.length, 100)
+    })
+    law('shows the newest upload of each project in summaries', async () => {
+      await cache.save([
+        file('summed', '2.0', {lastModified: new Date('2026-01-01T00:00:00Z'), summary: 'older upload'}),
+        file('summed', '1.0', {lastModified: new Date('2026-02-01T00:00:00Z'), summary: 'newer upload'}),
+      ])
+      const summaries = await cache.listSummaries()
+      const names = summaries.map(each => each.name)
+      assert.deepEqual(names, [...names].sort(byCodePoint))
+      assert.deepEqual(
+        summaries.find(each => each.name === project('summed')),
+        {name: project('summed'), summary: 'newer upload', lastModified: new Date('2026-02-01T00:00:00Z')},
+      )
+    })
+
+    law('removes rows, tells which projects are empty, and forgives what is not there', async () => {
+      const [one, two] = [file('gone', '1'), file('gone', '2')]
+      await cache.save([one, two])
+      assert.deepEqual(await cache.remove([one]), {removed: [one], emptied: []})
+      assert.deepEqual(await cache.remove([one]), {removed: [], emptied: []})
+      assert.deepEqual(await cache.remove([two, one, two]), {removed: [two], emptied: [two.name]})
+      assert.ok(!(await cache.listProjects()).includes(one.name))
+    })
+    law('removes only what is unchanged when asked to', async () => {
+      const seen = file('changed', '1', {data: {fingerprint: 'a'}})
+      await cache.save([{...seen, data: {fingerprint: 'b'}}])
+      assert.deepEqual((await cache.remove([seen], {ifUnchanged: true})).removed, [])
+      await cache.save([seen])
+      assert.deepEqual((await cache.remove([seen], {ifUnchanged: true})).emptied, [seen.name])
+    })
+    law('saves only over what was seen when asked to', async () => {
+      const old = file('race', '1', {data: {fingerprint: 'a'}})
+      const foreign = {...old, data: {fingerprint: 'b'}}
+      const mine = {...old, data: {fingerprint: 'c'}}
+      await cache.save([foreign])
+      assert.deepEqual(await cache.save([mine], {seen: new Map([[old.filename, old]])}), [])
+      assert.deepEqual(await cache.save([mine], {seen: new Map()}), [])
+      assert.deepEqual(await cache.findFile(old.filename), foreign)
+      assert.deepEqual(await cache.save([mine], {seen: new Map([[old.filename, foreign]])}), [mine])
+      await cache.remove([mine])
+      assert.deepEqual(await cache.save([mine], {seen: new Map([[old.filename, mine]])}), [])
+    })
+
+    law('searches literally, without case, and gives the newest matching version', async () => {
+      await cache.save([
+        file('find-me', '1.9', {summary: 'Ein Fund'}),
+        file('find-me', '1.10', {summary: '100% sicher'}),
+        file('find-me', '2.0rc1', {summary: 'BIBLIOTHÈQUE'}),
+        file('find_you', '1', {summary: null}),
+        file('find_you', '2', {name: project('find_you'), summary: 'a_b\\c'}),
+      ])
+      const found = async (...search: Parameters<Cache['search']>) =>
+        (await cache.search(...search))
+          .filter(each => each.name.startsWith(`${run}-find`))
+          .map(each => each.version)
+      const mine = `${run}-FIND`
+      assert.deepEqual(await found({name: [mine]}, 'or'), ['2.0rc1', '2'])
+      assert.deepEqual(await found({summary: ['100%']}, 'and'), ['1.10'])
+      assert.deepEqual(await found({summary: ['%']}, 'or'), ['1.10'])
+      assert.deepEqual(await found({summary: ['a_b\\C']}, 'or'), ['2'])
+      assert.deepEqual(await found({summary: ['bibliothèque']}, 'or'), ['2.0rc1'])
+      assert.deepEqual(await found({name: [mine], summary: ['sicher']}, 'and'), ['1.10'])
+      assert.deepEqual(await found({name: [mine, 'you'], summary: ['fund']}, 'and'), [])
+      assert.deepEqual(await found({name: [`${mine}_y`], summary: ['fund']}, 'or'), ['1.9', '2'])
+      assert.deepEqual(await found({}, 'or'), ['2.0rc1', '2'])
+      assert.deepEqual(await found({}, 'and'), ['2.0rc1', '2'])
+    })
+
+    law('changes its token with every change, by whichever opener', async () => {
+      const tokens = [await cache.changeToken()]
+      assert.equal(await cache.changeToken(), tokens[0])
+      for (const writer of [cache, other]) {
+        await writer.save([file('token', '1', {summary: String(tokens.length)})])
+        tokens.push(await cache.changeToken())
+        await writer.remove([file('token', '1')])
+        tokens.push(await cache.changeToken())
+      }
+      assert.equal(new Set(tokens).size, 5)
+    })
+    law('keeps facts of ours until they are taken back', async () => {
+      const key = `fact-${run}`
+      assert.equal(await cache.getState(key), undefined)
+      await cache.setState(key, 'first')
+      await cache.setState(key, 'sécond')
+      assert.equal(await other.getState(key), 'sécond')
+      await cache.setState(key, undefined)
+      assert.equal(await other.getState(key), undefined)
+    })
+
+    law('gives a lock to one, and names the holder to the second', async () => {
+      const lock = await cache.acquireLock(run, {owner: 'host-a, process 1'})
+      await assert.rejects(other.acquireLock(run, {owner: 'b'}), (error: unknown) => {
+        assert.ok(error instanceof LockHeld)
+        return /host-a, process 1/.test(error.message)
+      })
+      await using free = await other.acquireLock(`${run}-other`, {owner: 'b'})
+      assert.equal(free.signal.aborted, false)
+      await lock[Symbol.asyncDispose]()
+      await lock[Symbol.asyncDispose]()
+      await using next = await other.acquireLock(run, {owner: 'b'})
+      assert.notEqual(next.token, lock.token)
+    })
+    law('keeps a held lock alive past its expiry', async () => {
+      await using lock = await cache.acquireLock(run, {owner: 'a', expireAfterSeconds: 1})
+      await new Promise(resolve => setTimeout(resolve, 1600))
+      await assert.rejects(other.acquireLock(run, {owner: 'b'}), LockHeld)
+      assert.equal(lock.signal.aborted, false)
+    })
+    law('writes nothing under a lock that is lost', async () => {
+      const lock = await cache.acquireLock(run, {owner: 'a'})
+      await cache.save([file('locked', '1')], {lock})
+      await lock[Symbol.asyncDispose]()
+      await using taken = await other.acquireLock(run, {owner: 'b'})
+      await assert.rejects(cache.save([file('locked', '2')], {lock}), LockLost)
+      await assert.rejects(cache.remove([file('locked', '1')], {lock}), LockLost)
+      await assert.rejects(cache.setState(`fact-${run}`, 'x', {lock}), LockLost)
+      assert.deepEqual(
+        (await cache.listFiles(project('locked'))).map(({version}) => version),
+        ['1'],
+      )
+      assert.equal(await cache.getState(`fact-${run}`), undefined)
+      assert.equal(lock.signal.aborted, true)
+      assert.equal(taken.signal.aborted, false)
+    })
+
+    acrossProcesses(
+      'takes the lock of a killed process over, after its expiry and not before',
+      async place => {
+        const child = start(place, {do: 'hold-lock', name: `${run}-killed`, expireAfterSeconds: 2})
+        await once(child, 'message')
+        child.kill('SIGKILL')
+        await assert.rejects(cache.acquireLock(`${run}-killed`, {owner: 'b'}), LockHeld)
+        await new Promise(resolve => setTimeout(resolve, 2300))
+        await using lock = await cache.acquireLock(`${run}-killed`, {owner: 'b'})
+        assert.equal(lock.signal.aborted, false)
+      },
+    )
+    acrossProcesses('loses no write of several processes, and notices them at once', async place => {
+      const before = await cache.changeToken()
+      const children = [0, 1, 2].map(child =>
+        start(place, {
+          do: 'save',
+          times: 50,
+          files: [file('shared', '0'), file(`own-${child}`, '1'), file(`own-${child}`, '2')],
+        }),
+      )
+      for (let round = 0; round < 50; round += 1) await cache.save([file('own-main', String(round))])
+      await Promise.all(children.map(child => once(child, 'message')))
+      const noticed = await cache.changeToken()
+      assert.notEqual(noticed, before)
+      for (const child of [0, 1, 2]) {
+        const files = await cache.listFiles(project(`own-${child}`))
+        assert.deepEqual(
+          files.map(({data}) => data['round']),
+          [50, 50],
+        )
+      }
+      assert.equal((await cache.listFiles(project('own-main'))).length, 50)
+      assert.equal((await cache.listFiles(project('shared'))).length, 1)
+      for (const child of children) if (child.exitCode === null) await once(child, 'exit')
+    })
+    acrossProcesses('survives a writer that is killed', async place => {
+      const child = start(place, {do: 'save', times: 100_000, files: [file('killed', '1')]})
+      while ((await cache.findFile(file('killed', '1').filename)) === undefined) {
+        await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      await cache.save([file('killed', '2')])
+      assert.equal((await cache.listFiles(project('killed'))).length, 2)
+      await cache.check()
+    })
+  })
+}
+
+const start = (place: Elsewhere, job: CacheJob) =>
+  fork(
+    fileURLToPath(new URL('./cache-worker.js', import.meta.url)),
+    [place.module, place.argument, JSON.stringify(job)],
+    {execArgv: []},
+  )
+
+const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {after, before, describe, it} from 'node:test'
+import {fixtures} from '../support/paths.js'
+import {copyPypicloudState, install, type Installation} from './installation.js'
+import {differences} from './replay/compare.js'
+import {injectOptions, readSession} from './replay/exchange.js'
+import {expectedDifference, laterIssue} from './replay/exceptions.js'
+
+const sessions = [
+  'read-none',
+  'write',
+  'overwrite-delete-rules',
+  'bootstrap',
+  'errors-accept',
+  'debug-and-templates',
+  'account',
+  'admin-sql',
+  'admin-config',
+  'fallback-none',
+  'fallback-none-always',
+  'fallback-redirect',
+  'fallback-url-deprecated',
+]
+
+for (const session of sessions) {
+  const folder = join(fixtures, 'http', session)
+  const about = JSON.parse(readFileSync(join(folder, 'session.json'), 'utf8')) as {start_state: unknown}
+
+  describe(`pypicloud's recorded session ${session}`, () => {
+    let server: Installation
+    before(async () => {
+      const ini = readFileSync(join(folder, 'config.ini'), 'utf8')
+      server = await install(ini, about.start_state === 'empty' ? undefined : copyPypicloudState)
+    })
+    after(() => server[Symbol.asyncDispose]())
+
+    for (const exchange of readSession(session)) {
+      const {method, path} = exchange.request
+      const skip = laterIssue(exchange)
+      it(`${exchange.id} ${method} ${path}`, {skip}, async () => {
+        const answer = await server.app.inject(injectOptions(exchange))
+        const found = differences(exchange, answer)
+        const expected = expectedDifference(exchange.id)
+        if (!expected) {
+          assert.deepEqual(found, [], `${String(answer.statusCode)} ${answer.payload.slice(0, 500)}`)
+          return
+        }
+        assert.notDeepEqual(found, [], `no longer differs: ${expected.because}`)
+        if (expected.status !== undefined) assert.equal(answer.statusCode, expected.status, answer.payload)
+      })
+    }
+  })
+}

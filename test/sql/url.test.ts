@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import {describe, it} from 'node:test'
+import {openDatabase} from '../../src/lib/sql/database.js'
+import {parseDatabaseUrl} from '../../src/lib/sql/url.js'
+
+describe('database URLs', () => {
+  for (const [url, path] of [
+    ['sqlite:///rel.db', 'rel.db'],
+    ['sqlite:////var/lib/pypicloud/db.sqlite', '/var/lib/pypicloud/db.sqlite'],
+    ['sqlite+pysqlite:////a b/100%.db', '/a b/100%.db'],
+    ['sqlite:////srv/x@y:z.db', '/srv/x@y:z.db'],
+    ['sqlite:///file:/srv/x.db?mode=ro&uri=true', '/srv/x.db'],
+    ['sqlite://', undefined],
+    ['sqlite:///', undefined],
+    ['sqlite:///:memory:', undefined],
+  ] as const) {
+    it(`${url} is ${path ?? 'in memory'}`, () => {
+      const parsed = parseDatabaseUrl(url)
+      assert.equal(parsed?.dialect === 'sqlite' ? parsed.path : 'no', path)
+    })
+  }
+  it('name servers with odd passwords', () => {
+    const mysql = parseDatabaseUrl('mysql+pymysql://bob:p%40s/s@w@db.example:3307/pypi?charset=utf8mb4')
+    assert.deepEqual(mysql, {
+      dialect: 'mysql',
+      host: 'db.example',
+      port: 3307,
+      username: 'bob',
+      password: 'p@s/s@w',
+      database: 'pypi',
+      query: new URLSearchParams('charset=utf8mb4'),
+    })
+    assert.equal(parseDatabaseUrl('postgres://localhost/pypi')?.dialect, 'postgresql')
+  })
+  for (const url of [
+    '',
+    'rel.db',
+    'sqlite://rel.db',
+    'oracle://a:geheim@b/c',
+    '__proto__://x',
+    'mysql://h:port/x',
+  ]) {
+    it(`"${url}" is none`, () => assert.equal(parseDatabaseUrl(url), undefined))
+  }
+  for (const url of [
+    'postgresql://bob:geheim@host/db',
+    'mysql://bob:geheim@host/db',
+    'oracle://bob:geheim@host/db',
+  ]) {
+    it(`${url.split(':')[0]} is refused in a sentence without the password`, async () => {
+      await assert.rejects(openDatabase(url, {file: 'server.ini', key: 'db.url'}), (error: Error) => {
+        assert.match(error.message, /^server\.ini: db\.url: /)
+        assert.doesNotMatch(error.message, /geheim/)
+        return error.name === 'UnknownBackend'
+      })
+    })
+  }
+})

@@ -1,0 +1,108 @@
+import {spawn, type ChildProcess} from 'node:child_process'
+import {once} from 'node:events'
+import {writeFile} from 'node:fs/promises'
+import {createServer} from 'node:net'
+import {join} from 'node:path'
+import {repoRoot} from './paths.js'
+
+/** sha512_crypt of "correct horse" with 1,000 rounds. */
+export const testPassword = 'correct horse'
+export const testPasswordHash =
+  '$6$rounds=1000$PhN21P3zim8aKqPW$0qXBY7wet97fZEix.Y/NkU6PIh.FrYx4vHXt3G7y2W8ynSRjk/5Y1M.6liLDg5W.28qAgjsjrC1Vj0K.QAVv11'
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+export interface LiveServer extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`, without a trailing slash. */
+  readonly url: string
+  /** The same with the credentials of `user` in it. */
+  urlFor(user: string): string
+  readonly process: ChildProcess
+  /** Everything it has written to stderr. */
+  log(): string
+}
+
+/**
+ * Starts `ppc-serve` as an operator does, on a fresh port, in `directory`: file storage, SQLite, access from the config.
+ * Users `admin` (administrator), `writer` (writes every project without rules) and `reader` have `testPassword`.
+ */
+export async function liveServer(
+  directory: string,
+  settings: Record<string, string> = {},
+  extraArguments: string[] = [],
+): Promise<LiveServer> {
+  const port = await freePort()
+  const all: Record<string, string> = {
+    'pypi.fallback': 'none',
+    'pypi.storage': 'file',
+    'storage.dir': '%(here)s/packages',
+    'db.url': 'sqlite:///%(here)s/cache.db',
+    'auth.admins': 'admin',
+    'user.admin': testPasswordHash,
+    'user.writer': testPasswordHash,
+    'user.reader': testPasswordHash,
+    'group.writers': 'writer',
+    'pypi.default_write': 'writers',
+    'session.validate_key': 'test-validate-key',
+    ...settings,
+  }
+  const file = join(directory, 'server.ini')
+  const lines = Object.entries(all).map(([key, value]) => `${key} = ${value.replaceAll('\n', '\n    ')}`)
+  await writeFile(file, `[app:main]\nuse = egg:pypicloud\n${lines.join('\n')}\n`)
+  return startServer(file, port, extraArguments)
+}
+
+/** Starts `ppc-serve FILE` and waits until it answers. */
+export async function startServer(
+  file: string,
+  port: number,
+  extraArguments: string[] = [],
+): Promise<LiveServer> {
+  const child = spawn(
+    process.execPath,
+    [
+      join(repoRoot, 'bin', 'ppc-serve.js'),
+      file,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      ...extraArguments,
+    ],
+    {stdio: ['ignore', 'ignore', 'pipe']},
+  )
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
+  const url = `http://127.0.0.1:${port}`
+  const exited = once(child, 'exit')
+  for (let attempt = 0; ; attempt += 1) {
+    const up = await fetch(`${url}/health`).then(
+      answer => answer.ok,
+      () => false,
+    )
+    if (up) break
+    if (child.exitCode !== null || attempt > 300) {
+      child.kill('SIGKILL')
+      throw new Error(`the server did not start:\n${log}`)
+    }
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  return {
+    url,
+    urlFor: user => url.replace('//', `//${user}:${encodeURIComponent(testPassword)}@`),
+    process: child,
+    log: () => log,
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      await exited
+    },
+  }
+}

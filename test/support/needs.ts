@@ -1,0 +1,62 @@
+import {spawnSync} from 'node:child_process'
+import {existsSync} from 'node:fs'
+import {delimiter, join} from 'node:path'
+import {repoRoot} from './paths.js'
+
+/** What a test may need from outside, and how a person gets it. `.ci/run` installs all of them. */
+const howToGet: Readonly<Record<string, string>> = {
+  pip: 'scripts/install-test-tools',
+  'pip-23': 'scripts/install-test-tools',
+  twine: 'scripts/install-test-tools',
+  'twine-5': 'scripts/install-test-tools',
+  uv: 'scripts/install-test-tools',
+  poetry: 'scripts/install-test-tools',
+  hatch: 'scripts/install-test-tools',
+  pypicloud: 'scripts/install-test-tools',
+  nginx: 'apt-get install nginx-light',
+  wrk: 'apt-get install wrk',
+  python3: 'apt-get install python3',
+  tmux: 'apt-get install tmux',
+  root: 'run the tests as root',
+}
+
+/** `PPC_TEST_REQUIRE=all` or a list: what must not be missing. */
+const required = new Set((process.env['PPC_TEST_REQUIRE'] ?? '').split(/[\s,]+/).filter(Boolean))
+
+/** Where `scripts/install-test-tools` puts Python clients: one virtual environment each. */
+export const toolsDirectory = join(repoRoot, '.cache', 'test-tools')
+
+/** The path of a program: of the test tools first, then on the PATH. Of `pypicloud`, which has several: what serves it. */
+export function findProgram(name: string): string | undefined {
+  const command = name === 'pypicloud' ? 'pserve' : name.replace(/-\d+$/, '')
+  const own = join(toolsDirectory, name, 'bin', command)
+  if (existsSync(own)) return own
+  if (command !== name) return undefined // a pinned version is never whatever the PATH has
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter(Boolean)
+    .map(directory => join(directory, command))
+    .find(path => existsSync(path) && spawnSync(path, ['--version'], {stdio: 'ignore'}).error === undefined)
+}
+
+/**
+ * Options for a test or suite that needs programs: `it('…', needs('uv'), …)`. A missing one skips it with the reason
+ * and the way to get it, unless PPC_TEST_REQUIRE names it: then the test runs and fails.
+ */
+export function needs(...names: string[]): {skip: string | false} {
+  const missing = names.filter(name =>
+    name === 'root' ? process.getuid?.() !== 0 : findProgram(name) === undefined,
+  )
+  const skippable = missing.filter(name => !required.has('all') && !required.has(name))
+  if (skippable.length === 0) return {skip: false}
+  const hints = [...new Set(skippable.map(name => howToGet[name] ?? `install ${name}`))]
+  return {skip: `needs ${skippable.join(', ')} (${hints.join('; ')})`}
+}
+
+/** The program's path. @throws when it is missing, which `needs` has ruled out or PPC_TEST_REQUIRE made a failure. */
+export function program(name: string): string {
+  const path = findProgram(name)
+  if (path === undefined)
+    throw new Error(`${name} is required by PPC_TEST_REQUIRE and missing: ${howToGet[name] ?? ''}`)
+  return path
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import {createHash} from 'node:crypto'
+import {cp, mkdir, readFile, rm, symlink, utimes, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {describe, it} from 'node:test'
+import {UsageError} from '../../src/lib/errors.js'
+import {Notes} from '../../src/lib/index/notes.js'
+import {openDirectory} from '../../src/lib/storage/file.js'
+import {migrateFiles} from '../../src/lib/tasks/migrate.js'
+import {fixtures} from '../support/paths.js'
+import {tempDir} from '../support/temp.js'
+
+const packages = join(fixtures, 'file-storage/packages')
+
+async function twoPlaces() {
+  const dir = await tempDir()
+  await cp(packages, dir.join('old'), {recursive: true})
+  return Object.assign(dir, {
+    source: await openDirectory(dir.join('old')),
+    target: await openDirectory(dir.join('new')),
+  })
+}
+
+describe('Migrating files', () => {
+  it('copies every file with its metadata and time, and nothing the second time', async () => {
+    await using dir = await twoPlaces()
+    const whl = 'open-lib/1.9/open_lib-1.9-py3-none-any.whl'
+    await utimes(dir.join('old', whl), 1_700_000_000, 1_700_000_000)
+    const report = await migrateFiles(dir.source, dir.target)
+    assert.deepEqual([report.copied, report.skipped, report.failed, report.oddities], [14, 0, [], []])
+    const copy = await dir.target.stat(whl)
+    assert.equal(copy.modified.getTime(), 1_700_000_000_000)
+    assert.deepEqual(await readFile(dir.join('new', whl)), await readFile(dir.join('old', whl)))
+    assert.equal(
+      await readFile(dir.join('new', `${whl}.meta`), 'utf8'),
+      await readFile(dir.join('old', `${whl}.meta`), 'utf8'),
+    )
+    const again = await migrateFiles(dir.source, dir.target)
+    assert.deepEqual([again.copied, again.skipped, again.bytes], [0, 14, 0])
+  })
+
+  it('says what a dry run would copy, and changes nothing', async () => {
+    await using dir = await twoPlaces()
+    const seen: string[] = []
+    const report = await migrateFiles(dir.source, dir.target, {
+      dryRun: true,
+      onProgress: step => seen.push(step.outcome),
+    })
+    assert.equal(report.copied, 14)
+    assert.equal(seen.length, 14)
+    for await (const entry of dir.target.list('')) assert.fail(entry.key)
+  })
+
+  it('never overwrites another file of that name, and copies the others', async () => {
+    await using dir = await twoPlaces()
+    await mkdir(dir.join('new/eggy/1.0'), {recursive: true})
+    await writeFile(dir.join('new/eggy/1.0/eggy-1.0-py2.7.egg'), 'mine')
+    const bad = dir.join('old/secret-lib/0.1/secret-lib-0.1.tar.gz')
+    const size = (await readFile(bad)).length
+    await rm(bad)
+    await writeFile(bad, Buffer.alloc(size))
+    const report = await migrateFiles(dir.source, dir.target)
+    assert.equal(report.copied, 12)
+    assert.deepEqual(
+      report.failed.map(failure => failure.filename),
+      ['eggy-1.0-py2.7.egg', 'secret-lib-0.1.tar.gz'],
+    )
+    assert.match(
+      report.failed[0]!.reason,
+      /another file of that name, of 4 instead of 556 bytes; it was kept/,
+    )
+    assert.match(report.failed[1]!.reason, /the source is damaged/)
+    assert.equal(await readFile(dir.join('new/eggy/1.0/eggy-1.0-py2.7.egg'), 'utf8'), 'mine')
+    await assert.rejects(dir.target.stat('secret-lib/0.1/secret-lib-0.1.tar.gz'))
+  })
+
+  it('compares bytes where no digest is recorded', async () => {
+    await using dir = await twoPlaces()
+    const egg = 'eggy/1.0/eggy-1.0-py2.7.egg'
+    await migrateFiles(dir.source, dir.target)
+    await rm(dir.join('new', `${egg}.meta`))
+    await rm(dir.join('old', `${egg}.meta`))
+    assert.equal((await migrateFiles(dir.source, dir.target)).skipped, 14)
+    const bytes = await readFile(dir.join('new', egg))
+    await rm(dir.join('new', egg))
+    await writeFile(dir.join('new', egg), bytes.fill(0))
+    assert.match((await migrateFiles(dir.source, dir.target)).failed[0]!.reason, /another SHA-256/)
+  })
+
+  it('does not copy a file that the target has in a directory of another spelling', async () => {
+    await using dir = await twoPlaces()
+    await cp(join(packages, 'foo-bar-baz'), dir.join('new/Foo.Bar_baz'), {recursive: true})
+    const report = await migrateFiles(dir.source, dir.target)
+    assert.deepEqual([report.copied, report.skipped], [11, 3])
+  })
+
+  it('refuses the same place, and one in the other, however they are spelt', async () => {
+    await using dir = await twoPlaces()
+    await symlink(dir.join('old'), dir.join('link'))
+    for (const path of ['link', 'old/eggy', '.', 'link/../old']) {
+      const other = await openDirectory(dir.join(path))
+      await assert.rejects(migrateFiles(dir.source, other), UsageError, path)
+      await assert.rejects(migrateFiles(other, dir.source), UsageError, path)
+    }
+  })
+
+  it('carries the seals of deleted names', async () => {
+    await using dir = await twoPlaces()
+    await new Notes(dir.source).seal(['acme-core'])
+    await new Notes(dir.target).seal(['acme-web'])
+    await migrateFiles(dir.source, dir.target)
+    assert.deepEqual([...(await new Notes(dir.target).sealed())].sort(), ['acme-core', 'acme-web'])
+  })
+
+  it('stops when it is told to, and goes on the next time', async () => {
+    await using dir = await twoPlaces()
+    const stop = new AbortController()
+    const stopped = migrateFiles(dir.source, dir.target, {
+      concurrency: 1,
+      signal: stop.signal,
+      onProgress: ({report}) => report.copied === 5 && stop.abort(new Error('interrupted')),
+    })
+    await assert.rejects(stopped, /interrupted/)
+    const report = await migrateFiles(dir.source, dir.target)
+    assert.deepEqual([report.copied, report.skipped, report.failed], [9, 5, []])
+  })
+
+  it('lets two runs do the work of one', async () => {
+    await using dir = await twoPlaces()
+    const [one, two] = await Promise.all([
+      migrateFiles(dir.source, dir.target),
+      migrateFiles(dir.source, dir.target),
+    ])
+    assert.deepEqual([one.failed, two.failed], [[], []])
+    assert.equal(one.copied + two.copied, 14)
+    for await (const entry of dir.target.list('')) {
+      assert.ok('size' in entry)
+      const sha256 = createHash('sha256')
+        .update(await readFile(dir.join('new', entry.key)))
+        .digest('hex')
+      assert.equal(entry.metadata?.['hash_sha256'], sha256)
+    }
+  })
+})
