@@ -21,7 +21,7 @@ const counts = {passed: 0, failed: 0, skipped: 0}
 const skips = new Map()
 const failures = []
 
-const events = run({files, concurrency: Math.max(2, availableParallelism()), timeout: 15 * 60_000})
+const events = run({files, concurrency: Math.max(2, availableParallelism()), timeout: 6 * 60_000})
 events.on('test:pass', data => {
   if (files.includes(data.name)) {
     counts.failed += 1 // a file reports itself only when no test ran in it

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {fork} from 'node:child_process'
+import {fork, type ChildProcess} from 'node:child_process'
 import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {after, before, describe, it} from 'node:test'
@@ -246,7 +246,7 @@ export function describeCache(
       'takes the lock of a killed process over, after its expiry and not before',
       async place => {
         const child = start(place, {do: 'hold-lock', name: `${run}-killed`, expireAfterSeconds: 2})
-        await once(child, 'message')
+        await told(child)
         child.kill('SIGKILL')
         await assert.rejects(cache.acquireLock(`${run}-killed`, {owner: 'b'}), LockHeld)
         await new Promise(resolve => setTimeout(resolve, 2300))
@@ -263,8 +263,10 @@ export function describeCache(
           files: [file('shared', '0'), file(`own-${child}`, '1'), file(`own-${child}`, '2')],
         }),
       )
+      const done = Promise.all(children.map(told)) // before our own rounds: a child may be quicker than they are
+      const exits = Promise.all(children.map(child => once(child, 'exit')))
       for (let round = 0; round < 50; round += 1) await cache.save([file('own-main', String(round))])
-      await Promise.all(children.map(child => once(child, 'message')))
+      await done
       const noticed = await cache.changeToken()
       assert.notEqual(noticed, before)
       for (const child of [0, 1, 2]) {
@@ -276,7 +278,7 @@ export function describeCache(
       }
       assert.equal((await cache.listFiles(project('own-main'))).length, 50)
       assert.equal((await cache.listFiles(project('shared'))).length, 1)
-      for (const child of children) if (child.exitCode === null) await once(child, 'exit')
+      await exits
     })
     acrossProcesses('survives a writer that is killed', async place => {
       const child = start(place, {do: 'save', times: 100_000, files: [file('killed', '1')]})
@@ -298,5 +300,14 @@ const start = (place: Elsewhere, job: CacheJob) =>
     [place.module, place.argument, JSON.stringify(job)],
     {execArgv: []},
   )
+
+/** What a child sends first. Rejects when it ends without a word. */
+const told = (child: ChildProcess): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code, signal) => {
+      reject(new Error(`the other process ended with ${String(code ?? signal)} before it was done`))
+    })
+  })
 
 const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
