@@ -49,13 +49,13 @@ export function describeObjectStore(
     const project = `contract-${randomUUID()}`
     let store: ObjectStore
     const keyIn = (projectName: string, filename: string, version = '1.0') =>
-      computedKey(store.layout, {name: projectName, version, filename})
+      (store.keyPrefix ?? '') + computedKey(store.layout, {name: projectName, version, filename})
     const key = (filename: string, version?: string) => keyIn(project, filename, version)
-    /** What all keys of a project begin with, where keys do. */
+    /** What all keys of a project begin with after the store's prefix, where keys do. */
     const prefixOf = (projectName: string) => (store.layout === 'hashed' ? '' : `${projectName}/`)
-    const listed = async (prefix: string): Promise<ListedObject[]> => {
+    const listed = async (within: string): Promise<ListedObject[]> => {
       const found: ListedObject[] = []
-      for await (const entry of store.list(prefix)) if (!isOddity(entry)) found.push(entry)
+      for await (const entry of store.list(within)) if (!isOddity(entry)) found.push(entry)
       return found.filter(entry => entry.key.includes(project))
     }
     const put = (where: string, content: string | Buffer, replace = false) =>

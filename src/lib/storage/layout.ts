@@ -21,12 +21,13 @@ const longestComponent = 250
  * computed today, as pypicloud does it on object stores: a changed prefix must not orphan what is there. In a tree it
  * counts only when it names the same file, in a directory spelt otherwise (`Foo_Bar/1.0/…`): rows that were taken over
  * from a bucket hold keys of that bucket.
+ * @param prefix of all keys of the store.
  * @throws {InvalidInput} when name, version or file name would lead out of the store.
  */
-export function keyOf(layout: Layout, file: FileCoordinates): string {
+export function keyOf(layout: Layout, file: FileCoordinates, prefix = ''): string {
   const recorded = file.data.path
   if (recorded !== undefined && (layout !== 'tree' || isSameFile(recorded, file))) return recorded
-  return computedKey(layout, file)
+  return prefix + computedKey(layout, file)
 }
 
 /**

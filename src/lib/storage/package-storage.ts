@@ -3,7 +3,7 @@ import {PpcError} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {parseFilename} from '../packaging/filenames.js'
 import {normalizeName} from '../packaging/names.js'
-import {keyOf, parseKey, type FileCoordinates} from './layout.js'
+import {computedKey, keyOf, parseKey, type FileCoordinates, type KeyParts} from './layout.js'
 import {
   isOddity,
   type Body,
@@ -57,7 +57,18 @@ export class PackageStorage {
 
   /** @throws {InvalidInput} for a name, version or file name that would lead out of the store. */
   keyOf(file: FileCoordinates): string {
-    return keyOf(this.store.layout, file)
+    return keyOf(this.store.layout, file, this.store.keyPrefix)
+  }
+
+  /** The key that a new file gets, whatever its row remembers. @throws {InvalidInput} */
+  usualKeyOf(file: Omit<FileCoordinates, 'data'>): string {
+    return (this.store.keyPrefix ?? '') + computedKey(this.store.layout, file)
+  }
+
+  /** Undefined for a key that is not laid out as this store's are. */
+  parseKey(key: string): KeyParts | undefined {
+    const {layout, keyPrefix = ''} = this.store
+    return key.startsWith(keyPrefix) ? parseKey(layout, key.slice(keyPrefix.length)) : undefined
   }
 
   /**
@@ -88,9 +99,9 @@ export class PackageStorage {
     return this.store.delete(this.keyOf(file))
   }
 
-  /** Undefined where the store has no links. */
+  /** By which a client fetches it from the service. Undefined where the store has no links. */
   link(file: FileCoordinates, seconds: number): Promise<URL> | undefined {
-    return this.store.signUrl?.(this.keyOf(file), seconds)
+    return this.store.links?.urlOf(this.keyOf(file), seconds)
   }
 
   /** Every distribution file, in the store's order or nearly so, and everything that is none. */
@@ -138,7 +149,7 @@ export class PackageStorage {
   #describe(entry: ListedObject, raw: ObjectMetadata): DistFile | Oddity {
     const filename = entry.key.slice(entry.key.lastIndexOf('/') + 1)
     if (this.store.layout === 'tree') {
-      const parts = parseKey('tree', entry.key)
+      const parts = this.parseKey(entry.key)
       if (parts?.version === undefined) return {key: entry.key, reason: 'is not at project/version/file'}
       return this.#distFile(entry, raw, {name: normalizeName(parts.name), version: parts.version, filename})
     }

@@ -42,6 +42,14 @@ export interface PutOptions {
   readonly signal?: AbortSignal
 }
 
+/** How a directory takes a file over from another one. */
+export type LinkKind = 'hard' | 'reflink' | 'symlink'
+
+export interface CopyOptions extends PutOptions {
+  /** Between directories. Without it the bytes are copied. */
+  readonly link?: LinkKind
+}
+
 /** There is no object under that key. */
 export class ObjectMissing extends PpcError {
   readonly code = 'PPC_OBJECT_MISSING'
@@ -64,42 +72,79 @@ export interface Oddity {
 export type Layout = 'tree' | 'hashed' | 'flat'
 
 /**
- * Where the bytes of distribution files live: the truth of the index. Keys are relative, in POSIX form; callers have
- * refused '..', a leading '/', NUL and control characters. `openX` connects and checks; constructors do no I/O.
+ * Where the bytes of distribution files live: the truth of the index. Keys are whole, `keyPrefix` included, and in POSIX
+ * form; callers have refused '..', a leading '/', NUL and control characters. `openX` connects and checks; constructors
+ * do no I/O.
  */
 export interface ObjectStore extends AsyncDisposable {
   /** For messages: `s3://bucket/prefix`, `/srv/packages`. */
   readonly name: string
   readonly layout: Layout
+  /** What every key of ours begins with, as `storage.prefix` has it: no slash is added. */
+  readonly keyPrefix?: string
   /**
    * A local directory on the file system of the store, where an upload is best spooled: moving it then costs nothing.
    * Name files there with `temporaryName()` of file-names.ts: pypicloud's listing would die on others.
    */
   readonly spoolDirectory?: string
   /**
+   * `put` and `copyFrom` return only when the service itself has told a digest of what it holds and that is the digest
+   * of the bytes that were sent. Where this is not set, who wants to be certain reads again.
+   */
+  readonly confirmsBytes?: boolean
+  /**
    * Stores all of `body` with its metadata, durably, or leaves what was there before when it breaks.
    * @throws {ObjectExists} @throws {StorageFailed} when the disk is full or read-only.
    */
   put(key: string, body: Body, options: PutOptions): Promise<StoredObject>
+  /**
+   * Whether the service keeps to `replace: false` when several write at once. Absent: it does. Where it does not, callers
+   * that care hold a lock of the cache.
+   */
+  decidesPuts?(): Promise<boolean>
+  /**
+   * As `put`, of an object of another store, without its bytes passing through this process: a copy inside the service, or
+   * a link between directories.
+   * @returns undefined where this pair can't: then copy by `open` and `put`. @throws as put, and {ObjectMissing}.
+   */
+  copyFrom?(
+    source: ObjectStore,
+    sourceKey: string,
+    key: string,
+    options: CopyOptions,
+  ): Promise<StoredObject | undefined>
   /** @throws {ObjectMissing} here, never in the middle of the stream. */
   open(key: string, range?: ByteRange): Promise<Readable>
   /** @throws {ObjectMissing} */
   stat(key: string): Promise<StoredObject>
-  /** Every object under `prefix`, all pages; never half-written ones, never ours (notes, spool). Order is the store's. */
-  list(prefix: string): AsyncIterable<ListedObject | Oddity>
+  /**
+   * Every object whose key begins with `keyPrefix` and `within`, all pages; never half-written ones, never ours (notes,
+   * spool). Order is the store's.
+   */
+  list(within: string): AsyncIterable<ListedObject | Oddity>
   /** Of what is not there: succeeds. */
   delete(key: string): Promise<void>
   /** @throws when the store can't be used now; the message fits `/health`. */
   check(): Promise<void>
   /** Whether objects of the two can be the same, or one lies within the other (migrate). */
   overlaps?(other: ObjectStore): Promise<boolean>
-  /** A link that needs no credentials for `seconds`. Absent where the service has none. */
-  signUrl?(key: string, seconds: number): Promise<URL>
+  /** Absent where clients can't be sent to the service. */
+  readonly links?: StorageLinks
   /**
    * One small text of ours that listings, ours and pypicloud's, never show: durable facts that no rebuild can derive
    * (seals, yanks). Absent where the store has no safe place.
    */
   readonly notes?: DurableText
+}
+
+/** Links by which clients fetch objects from the service itself. */
+export interface StorageLinks {
+  /** Pages link to the service (`storage.redirect_urls = false`) instead of to this server, which redirects. */
+  readonly inPages: boolean
+  /** `storage.expire_after`, where the config sets it. */
+  readonly expireAfterSeconds?: number
+  /** Needs no credentials for `seconds`; unsigned where everybody may read. Computed here or cached: cheap. */
+  urlOf(key: string, seconds: number): Promise<URL>
 }
 
 export interface DurableText {

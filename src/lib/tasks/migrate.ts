@@ -2,7 +2,6 @@ import {PpcError, UsageError} from '../errors.js'
 import type {DistFile, DistFileData} from '../packaging/dist-file.js'
 import {normalizeName} from '../packaging/names.js'
 import {PackageStorage} from '../storage/package-storage.js'
-import {computedKey, parseKey} from '../storage/layout.js'
 import {isOddity, type Layout, type ObjectStore, type Oddity} from '../storage/storage.js'
 import {copyFile, type Ends} from './migrate-copy.js'
 import {mergeNotes} from './migrate-notes.js'
@@ -104,16 +103,16 @@ async function unusualPlaces(
     signal?.throwIfAborted()
     if (isOddity(entry)) continue
     const {key} = entry
-    const parts = parseKey(store.layout, key) ?? {name: '', filename: key.slice(key.lastIndexOf('/') + 1)}
+    const parts = target.parseKey(key) ?? {name: '', filename: key.slice(key.lastIndexOf('/') + 1)}
     const file = {name: normalizeName(parts.name), version: parts.version ?? '', filename: parts.filename}
-    if (key !== usualKey(store.layout, file)) places.set(identity(store.layout, file), key)
+    if (key !== usualKey(target, file)) places.set(identity(store.layout, file), key)
   }
   return places
 }
 
-const usualKey = (layout: Layout, file: Coordinates): string | undefined => {
+const usualKey = (target: PackageStorage, file: Coordinates): string | undefined => {
   try {
-    return computedKey(layout, file)
+    return target.usualKeyOf(file)
   } catch {
     return undefined
   }
