@@ -2,7 +2,9 @@ import {existsSync} from 'node:fs'
 import {dirname, resolve} from 'node:path'
 import {fromEnvironment, importPrefixes, type Environment} from './environment.js'
 import type {Fields, Values} from './fields.js'
-import {isPypicloud, PasteFiles, PasteResolver, type PasteSection, type Setting} from './paste.js'
+import {PasteFiles} from './paste-files.js'
+import type {Setting} from './paste-settings.js'
+import {isPypicloud, PasteResolver, type PasteSection} from './paste.js'
 import {ConfigError, shown, type ConfigProblem} from './problems.js'
 import {readFields, type Lookup} from './read-fields.js'
 import {coreFields} from './schema/core.js'
@@ -12,7 +14,7 @@ import {readServerSettings, type Findings, type ServerSettings} from './server-s
 import {keyWarnings} from './warnings.js'
 
 export {ConfigError, formatProblem, type ConfigProblem} from './problems.js'
-export type {Setting} from './paste.js'
+export type {Setting} from './paste-settings.js'
 export type {PrefixFilter, ServerSettings} from './server-settings.js'
 
 /** A config file that was read and checked: every key of the backends that it names is valid. */

@@ -1,4 +1,4 @@
-import type {Setting} from './paste.js'
+import type {Setting} from './paste-settings.js'
 
 /** Environment variables as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,7 +1,7 @@
 /* What Python's logging.config.fileConfig would read. A server logs to one place here, at one level. */
 import {resolve} from 'node:path'
 import type {IniFile} from './ini.js'
-import type {PasteResolver} from './paste.js'
+import {plainSettings} from './paste-settings.js'
 import {shown} from './problems.js'
 import type {Findings, ServerSettings} from './server-settings.js'
 
@@ -19,12 +19,8 @@ const levels: Readonly<Record<string, ServerSettings['logLevel']>> = {
 /** Loggers of libraries and parts that exist in the original only. pypicloud's templates write them. */
 const foreignLoggers = new Set(['logger_pypicloud', 'logger_botocore', 'logger_boto', 'logger_boto3'])
 
-export function readLogging(
-  paste: PasteResolver,
-  file: IniFile,
-  found: Findings,
-): Pick<ServerSettings, 'logLevel' | 'logFile'> {
-  const root = paste.plain(file, 'logger_root')
+export function readLogging(file: IniFile, found: Findings): Pick<ServerSettings, 'logLevel' | 'logFile'> {
+  const root = plainSettings(file, 'logger_root')
   const level = root.get('level')
   const logLevel = level ? levels[level.value.trim().toUpperCase()] : 'info'
   if (level && !logLevel) {
@@ -36,7 +32,7 @@ export function readLogging(
     })
   }
   const handlers = commaList(root.get('handlers')?.value)
-  const files = handlers.map(name => ({name, path: handlerFile(paste, file, name, found)}))
+  const files = handlers.map(name => ({name, path: handlerFile(file, name, found)}))
   const first = files.find(handler => handler.path !== undefined)
   for (const handler of files) {
     if (first && handler !== first)
@@ -56,8 +52,8 @@ const commaList = (value: string | undefined): string[] =>
     .filter(Boolean)
 
 /** The file of a handler, when it writes to one: `args = ('/var/log/pypicloud.log', 'a', 1000000, 5)`. */
-function handlerFile(paste: PasteResolver, file: IniFile, name: string, found: Findings): string | undefined {
-  const handler = paste.plain(file, `handler_${name}`)
+function handlerFile(file: IniFile, name: string, found: Findings): string | undefined {
+  const handler = plainSettings(file, `handler_${name}`)
   const kind = (handler.get('class')?.value ?? '').replace(/^.*\./, '')
   if (kind === 'StreamHandler' || kind === '') {
     if (/stdout/.test(handler.get('args')?.value ?? '')) found.ignored.push(`[handler_${name}] stdout`)

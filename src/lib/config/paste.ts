@@ -8,22 +8,11 @@
  *   [pipeline:main] pipeline = proxy app      the same wrapping, written as a list
  *   [composite:main] /pypi = app              the application below a path
  */
-import {readFile} from 'node:fs/promises'
-import {isUtf8} from 'node:buffer'
 import {dirname, isAbsolute, join, resolve} from 'node:path'
-import {escapePercent, interpolate, InterpolationError, parseIni, type IniFile} from './ini.js'
+import type {IniFile} from './ini.js'
+import type {PasteFiles, Place} from './paste-files.js'
+import {localSettings, type Setting} from './paste-settings.js'
 import type {ConfigProblem} from './problems.js'
-
-/** Where a setting was found. */
-export interface Setting {
-  readonly key: string
-  /** After interpolation. */
-  readonly value: string
-  /** Absolute path of the file, or the name of the environment variable. */
-  readonly source: string
-  /** 1-based; 0 for the environment. */
-  readonly line: number
-}
 
 /** A section with all that it inherits. */
 export interface PasteSection {
@@ -45,84 +34,6 @@ const prefixes: Readonly<Record<Kind, readonly string[]>> = {
   app: ['app', 'application', 'composite', 'composit', 'pipeline', 'filter-app'],
   filter: ['filter'],
   server: ['server'],
-}
-
-/** Reads files once, and adds what is wrong with them to `problems`, what is odd to `warnings`. */
-export class PasteFiles {
-  readonly #files = new Map<string, Promise<IniFile | undefined>>()
-  constructor(
-    readonly problems: ConfigProblem[],
-    readonly warnings: ConfigProblem[],
-  ) {}
-
-  /** Undefined when it can't be read, which is a problem then. */
-  read(path: string, asked: Place = {file: path, line: 0, key: undefined}): Promise<IniFile | undefined> {
-    let file = this.#files.get(path)
-    if (!file) {
-      file = this.#read(path, asked)
-      this.#files.set(path, file)
-    }
-    return file
-  }
-
-  async #read(path: string, asked: Place): Promise<IniFile | undefined> {
-    let bytes: Buffer
-    try {
-      bytes = await readFile(path)
-    } catch (error) {
-      this.problems.push({...asked, message: cannotRead(path, asked, error)})
-      return undefined
-    }
-    if (!isUtf8(bytes)) {
-      this.problems.push({
-        file: path,
-        line: firstLineThatIsNotUtf8(bytes),
-        key: undefined,
-        message: 'is not UTF-8: save the file in that encoding',
-      })
-      return undefined
-    }
-    return parseIni(new TextDecoder().decode(bytes), path, this.problems)
-  }
-}
-
-interface Place {
-  readonly file: string
-  readonly line: number
-  readonly key: string | undefined
-}
-
-function cannotRead(path: string, asked: Place, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such file',
-    ENOTDIR: 'there is no such file',
-    EACCES: 'may not be read by this user',
-    EISDIR: 'is a directory, expected a config file',
-  }
-  const reason = reasons[code] ?? `can't be read (${code})`
-  return asked.file === path ? reason : `${path}: ${reason}`
-}
-
-function firstLineThatIsNotUtf8(bytes: Buffer): number {
-  let line = 1
-  for (let start = 0; ; line += 1) {
-    const end = bytes.indexOf(0x0a, start)
-    if (end < 0 || !isUtf8(bytes.subarray(start, end))) return line
-    start = end + 1
-  }
-}
-
-/** The values of `[DEFAULT]`, `here` and `__file__`, still to be interpolated. */
-function defaultsOf(file: IniFile, inherited: ReadonlyMap<string, string>): Map<string, string> {
-  const defaults = new Map([...file.defaults].map(([key, entry]) => [key, entry.value]))
-  const seeded: [string, string][] = [
-    ['here', escapePercent(dirname(file.path))],
-    ['__file__', escapePercent(file.path)],
-    ...[...inherited].map(([key, value]): [string, string] => [key, escapePercent(value)]),
-  ]
-  for (const [key, value] of seeded) if (!defaults.has(key)) defaults.set(key, value)
-  return defaults
 }
 
 /** Where a search stands: the trail finds circles. */
@@ -169,24 +80,6 @@ export class PasteResolver {
     return server
   }
 
-  /** The interpolated values of any section, `[DEFAULT]` included, for what is not an app. */
-  plain(file: IniFile, name: string, raw: ReadonlySet<string> = new Set()): Map<string, Setting> {
-    const section = file.sections.get(name)
-    const defaults = defaultsOf(file, new Map())
-    const settings = new Map<string, Setting>()
-    for (const {key, value, line} of section?.entries.values() ?? []) {
-      let text = value
-      try {
-        if (!raw.has(key))
-          text = interpolate(value, other => section?.entries.get(other)?.value ?? defaults.get(other))
-      } catch (error) {
-        if (!(error instanceof InterpolationError)) throw error
-      }
-      settings.set(key, {key, value: text, source: file.path, line})
-    }
-    return settings
-  }
-
   async #resolve(search: Search, name: string | undefined, asked: Place): Promise<PasteSection | undefined> {
     const {file, kind} = search
     const found = findSections(file, kind, name)
@@ -209,9 +102,7 @@ export class PasteResolver {
       return undefined
     }
     const trail = [...search.trail, id]
-    const local = this.#localSettings(search, section.name)
-    const {globals} = local
-    const {settings} = local
+    const {settings, globals} = localSettings(file, section.name, search.globals, this.#files)
     const take = (key: string) => {
       const setting = settings.get(key)
       settings.delete(key)
@@ -311,63 +202,6 @@ export class PasteResolver {
     }
     this.#problems.push({...asked, message: 'mounts no app with "use = egg:pypicloud"'})
     return undefined
-  }
-
-  /**
-   * The keys of a section that are not also in `[DEFAULT]`, with `get x = y` resolved, and the globals after
-   * `set x = y`.
-   */
-  #localSettings(
-    {file, globals: inherited}: Search,
-    name: string,
-  ): {settings: Map<string, Setting>; globals: Map<string, string>} {
-    const section = file.sections.get(name)
-    const defaults = defaultsOf(file, inherited)
-    const settings = new Map<string, Setting>()
-    const globals = new Map(inherited)
-    for (const [key, value] of defaults) {
-      try {
-        globals.set(
-          key,
-          interpolate(value, other => defaults.get(other)),
-        )
-      } catch (error) {
-        this.#report(error, {file: file.path, line: file.defaults.get(key)?.line ?? 0, key})
-      }
-    }
-    const fromGlobals: Setting[] = []
-    for (const {key, value, line} of section?.entries.values() ?? []) {
-      let text: string
-      try {
-        text = interpolate(value, other => section?.entries.get(other)?.value ?? defaults.get(other))
-      } catch (error) {
-        this.#report(error, {file: file.path, line, key})
-        continue
-      }
-      const setting = {key, value: text, source: file.path, line}
-      const directive = /^(get|set) (.*)$/.exec(key)
-      const target = directive?.[2]?.trim() ?? ''
-      if (directive?.[1] === 'set') globals.set(target, text)
-      else if (directive?.[1] === 'get') fromGlobals.push({...setting, key: target})
-      else if (!defaults.has(key)) settings.set(key, setting)
-      else {
-        const message = `not read, because [DEFAULT] has it too: write "get ${key} = ${key}"`
-        this.#files.warnings.push({file: file.path, line, key, message})
-      }
-    }
-    for (const setting of fromGlobals) {
-      const value = globals.get(setting.value)
-      if (value === undefined) {
-        const message = `found ${JSON.stringify(setting.value)}, which [DEFAULT] does not have`
-        this.#problems.push({file: file.path, line: setting.line, key: `get ${setting.key}`, message})
-      } else settings.set(setting.key, {...setting, value})
-    }
-    return {settings, globals}
-  }
-
-  #report(error: unknown, place: Place): void {
-    if (!(error instanceof InterpolationError)) throw error
-    this.#problems.push({...place, message: error.message})
   }
 }
 

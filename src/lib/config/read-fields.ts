@@ -1,6 +1,6 @@
 import {variableOf} from './environment.js'
 import type {Field, Fields, Values} from './fields.js'
-import type {Setting} from './paste.js'
+import type {Setting} from './paste-settings.js'
 import {shown, type ConfigProblem} from './problems.js'
 
 export type Lookup = (field: Field<unknown>) => Setting | undefined

@@ -4,7 +4,8 @@
  */
 import type {IniFile} from './ini.js'
 import {readLogging} from './logging-sections.js'
-import type {PasteResolver, PasteSection, Setting} from './paste.js'
+import type {PasteResolver, PasteSection} from './paste.js'
+import {plainSettings, type Setting} from './paste-settings.js'
 import {shown, type ConfigProblem} from './problems.js'
 
 export interface ServerSettings {
@@ -49,7 +50,7 @@ export async function readServerSettings(
   const address = server
     ? serverSection(server, found)
     : uwsgi
-      ? uwsgiSection(paste.plain(file, 'uwsgi'), found)
+      ? uwsgiSection(plainSettings(file, 'uwsgi'), found)
       : {}
   if (server && uwsgi) found.ignored.push('[uwsgi], because [server:main] is there')
   return {
@@ -58,7 +59,7 @@ export async function readServerSettings(
     workers: address.workers ?? 1,
     prefixFilter: prefixFilter(app.filters, found),
     mountPath: app.mountPath,
-    ...readLogging(paste, file, found),
+    ...readLogging(file, found),
   }
 }
 

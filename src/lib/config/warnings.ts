@@ -1,5 +1,5 @@
 import {variableOf, type Environment} from './environment.js'
-import type {Setting} from './paste.js'
+import type {Setting} from './paste-settings.js'
 import type {ConfigProblem} from './problems.js'
 import {knownKeys, type Part} from './schema/index.js'
 import {retiredKeys} from './schema/retired.js'
