@@ -8,6 +8,7 @@ import {
   isOddity,
   type Body,
   type ByteRange,
+  type CopyOptions,
   type ListedObject,
   type ObjectMetadata,
   type ObjectStore,
@@ -88,6 +89,21 @@ export class PackageStorage {
     return this.store.open(this.keyOf(file), range)
   }
 
+  /**
+   * As `put`, of a file of another storage, without its bytes passing through this process.
+   * @returns undefined where this pair of stores can't. @throws as put, and {ObjectMissing}.
+   */
+  async copyFrom(
+    source: PackageStorage,
+    from: FileCoordinates,
+    file: DistFile,
+    options: PackagePutOptions & Pick<CopyOptions, 'link'>,
+  ): Promise<DistFile | undefined> {
+    const copy = {...options, metadata: this.#metadataOf(file)}
+    const stored = await this.store.copyFrom?.(source.store, source.keyOf(from), this.keyOf(file), copy)
+    return stored && this.#distFile(stored, stored.metadata, file)
+  }
+
   /** The file as it is stored now: `data.size`, `data.fingerprint` and its metadata. @throws {ObjectMissing} */
   async stat(file: FileCoordinates): Promise<DistFile> {
     const stored = await this.store.stat(this.keyOf(file))
@@ -129,6 +145,11 @@ export class PackageStorage {
     } finally {
       await Promise.allSettled(asked)
     }
+  }
+
+  /** What an entry of the store's listing is, with one request where its metadata was not told. Undefined: it is gone. */
+  async describe(entry: ListedObject): Promise<DistFile | Oddity | undefined> {
+    return this.#withoutAsking(entry, {}) ?? this.#ask(entry.key)
   }
 
   #withoutAsking(entry: ListedObject, options: PackageListOptions): DistFile | Oddity | undefined {

@@ -92,6 +92,8 @@ export interface ObjectStore extends AsyncDisposable {
    * of the bytes that were sent. Where this is not set, who wants to be certain reads again.
    */
   readonly confirmsBytes?: boolean
+  /** The store keeps `modified` of PutOptions. Where it does not, only metadata can tell when a file was published. */
+  readonly keepsModified?: boolean
   /**
    * Stores all of `body` with its metadata, durably, or leaves what was there before when it breaks.
    * @throws {ObjectExists} @throws {StorageFailed} when the disk is full or read-only.
@@ -104,7 +106,7 @@ export interface ObjectStore extends AsyncDisposable {
   decidesPuts?(): Promise<boolean>
   /**
    * As `put`, of an object of another store, without its bytes passing through this process: a copy inside the service, or
-   * a link between directories.
+   * a link between directories. Where exactly that link is already, nothing is written.
    * @returns undefined where this pair can't: then copy by `open` and `put`. @throws as put, and {ObjectMissing}.
    */
   copyFrom?(
