@@ -1,5 +1,5 @@
 import {spawnSync} from 'node:child_process'
-import {existsSync} from 'node:fs'
+import {existsSync, readdirSync} from 'node:fs'
 import {delimiter, join} from 'node:path'
 import {repoRoot} from './paths.js'
 
@@ -13,6 +13,18 @@ const howToGet: Readonly<Record<string, string>> = {
   poetry: 'scripts/install-test-tools',
   hatch: 'scripts/install-test-tools',
   pypicloud: 'scripts/install-test-tools',
+  moto: 'scripts/install-test-tools',
+  versitygw: 'scripts/install-test-tools, with Go',
+  'fake-gcs-server': 'scripts/install-test-tools, with Go',
+  azurite: 'scripts/install-test-tools',
+  dynalite: 'scripts/install-test-tools',
+  redis: 'apt-get install redis-server',
+  'redis-cluster': 'apt-get install redis-server redis-tools',
+  postgresql: 'apt-get install postgresql',
+  mariadb: 'apt-get install mariadb-server',
+  slapd: 'apt-get install slapd ldap-utils',
+  openssl: 'apt-get install openssl',
+  rclone: 'apt-get install rclone',
   nginx: 'apt-get install nginx-light',
   wrk: 'apt-get install wrk',
   python3: 'apt-get install python3',
@@ -23,20 +35,38 @@ const howToGet: Readonly<Record<string, string>> = {
 /** `PPC_TEST_REQUIRE=all` or a list: what must not be missing. */
 const required = new Set((process.env['PPC_TEST_REQUIRE'] ?? '').split(/[\s,]+/).filter(Boolean))
 
-/** Where `scripts/install-test-tools` puts Python clients: one virtual environment each. */
+/** What has another name than the program to run. */
+const commands: Readonly<Record<string, string>> = {
+  pypicloud: 'pserve',
+  moto: 'moto_server',
+  azurite: 'azurite-blob',
+  redis: 'redis-server',
+  'redis-cluster': 'redis-cli',
+  postgresql: 'postgres',
+  mariadb: 'mariadbd',
+}
+
+/** Where `scripts/install-test-tools` puts things: Python programs into a virtual environment each, the others together. */
 export const toolsDirectory = join(repoRoot, '.cache', 'test-tools')
 
-/** The path of a program: of the test tools first, then on the PATH. Of `pypicloud`, which has several: what serves it. */
+/** The path of a program: of the test tools first, then on the PATH, then where Debian hides servers. */
 export function findProgram(name: string): string | undefined {
-  const command = name === 'pypicloud' ? 'pserve' : name.replace(/-\d+$/, '')
-  const own = join(toolsDirectory, name, 'bin', command)
-  if (existsSync(own)) return own
-  if (command !== name) return undefined // a pinned version is never whatever the PATH has
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .filter(Boolean)
+  const command = commands[name] ?? name.replace(/-\d+$/, '')
+  const own = [join(name, 'bin'), join('go', 'bin'), join('azurite', 'node_modules', '.bin')]
+    .map(directory => join(toolsDirectory, directory, command))
+    .find(path => existsSync(path))
+  if (own !== undefined) return own
+  if (/-\d+$/.test(name)) return undefined // a pinned version is never whatever the PATH has
+  return [...(process.env['PATH'] ?? '').split(delimiter).filter(Boolean), ...serverDirectories()]
     .map(directory => join(directory, command))
     .find(path => existsSync(path) && spawnSync(path, ['--version'], {stdio: 'ignore'}).error === undefined)
+}
+
+/** The newest PostgreSQL, and what a plain user doesn't have in the PATH. */
+function serverDirectories(): string[] {
+  const versions = '/usr/lib/postgresql'
+  const newestFirst = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(b) - Number(a)) : []
+  return [...newestFirst.map(version => join(versions, version, 'bin')), '/usr/local/sbin', '/usr/sbin']
 }
 
 /**
