@@ -5,7 +5,9 @@
  *   pypi.allow_delete_groups, else pypi.allow_delete                 deleteGroups
  *   pypi.fallback (mirror), pypi.always_show_upstream                fallbackMode
  *   pypi.fallback_base_url, else pypi.fallback_url, and the scraper  upstreamOf
+ *   pypi.stream_files, storage.disk_cache.dir                        streamsFiles
  */
+import type {Config} from './config.js'
 import type {Values} from './fields.js'
 import {defaultUpstream, type coreFields} from './schema/core.js'
 
@@ -57,3 +59,12 @@ export function upstreamOf(core: Core): Upstream {
 }
 
 const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
+
+/**
+ * Whether files come through this server also where clients could fetch them from the storage. A disk cache means yes,
+ * unless `pypi.stream_files` says otherwise in so many words.
+ */
+export function streamsFiles({core, settings}: Pick<Config, 'core' | 'settings'>): boolean {
+  if (settings.has('pypi.stream_files')) return core.streamFiles
+  return (settings.get('storage.disk_cache.dir')?.value ?? '') !== ''
+}

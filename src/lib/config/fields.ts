@@ -103,6 +103,18 @@ export const seconds = (key: string, options: WithDefault<number>): Field<number
 export const optionalSeconds = (key: string, options: FieldOptions): Field<number | undefined> =>
   field<number | undefined>(key, 'whole seconds', undefined, value => integer(value, {min: 0}), options)
 
+/** Decimal units, as disks are sold, or binary ones: `10GB`, `1.5 TiB`, plain bytes. */
+function byteSize(value: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?\s*$/i.exec(value)
+  const power = ' kmgt'.indexOf(match?.[2]?.toLowerCase() ?? ' ')
+  const bytes = Math.floor(Number(match?.[1]) * (match?.[3] ? 1024 : 1000) ** power)
+  if (!Number.isSafeInteger(bytes) || bytes < 1) throw new TypeError(value)
+  return bytes
+}
+/** In bytes. */
+export const size = (key: string, options: WithDefault<number>): Field<number> =>
+  field(key, 'a size such as 500MB, 10GB or 1TiB', options.default, byteSize, options)
+
 const names = (value: string): readonly string[] => value.split(/\s+/).filter(Boolean)
 const listRemark = (value: string) =>
   value.includes(',') ? 'blanks and line breaks separate names, a comma does not' : undefined

@@ -5,11 +5,25 @@ import {
   optionalInt,
   optionalText,
   seconds,
+  size,
   table,
   text,
   verify,
 } from '../fields.js'
 import {backendSchema, type BackendSchema, type Contradiction} from './schema.js'
+
+/** Of every storage that is reached over a network. */
+export const diskCacheFields = {
+  diskCacheDir: optionalText('storage.disk_cache.dir', {
+    since: 'ours',
+    help: 'Directory of this machine that keeps what was downloaded last, so that it need not be fetched from the storage again. Files then come through this server, unless pypi.stream_files = false says that clients are redirected.',
+  }),
+  diskCacheMaxSize: size('storage.disk_cache.max_size', {
+    default: 10 * 1000 ** 3,
+    since: 'ours',
+    help: 'What the directory may hold at most, half-filled files included; the least recently used ones go.',
+  }),
+} as const
 
 /** `pypi.storage = file` (COMPAT §1.6). */
 export const fileStorageFields = {
@@ -17,10 +31,16 @@ export const fileStorageFields = {
     required: true,
     help: 'Directory that holds the distribution files. Made with its parents when it is missing; a relative path counts from the working directory.',
   }),
+  diskCacheDir: optionalText('storage.disk_cache.dir', {
+    since: 'ours',
+    ignored: 'the files are on a disk already',
+    help: 'For storages that are reached over a network.',
+  }),
 } as const
 
 /** Of every storage with buckets: s3, cloudfront and gcs. */
 const bucketFields = {
+  ...diskCacheFields,
   bucket: text('storage.bucket', {required: true, help: 'Name of the bucket.'}),
   prefix: text('storage.prefix', {
     default: '',
@@ -125,9 +145,26 @@ export const cloudFrontStorageFields = {
   keyFile: optionalText('storage.cloud_front_key_file', {help: 'File with the private key in PEM.'}),
 } as const
 
+/** Predefined ACLs of objects, by their names in the JSON API. */
+const gcsAcls: readonly string[] = [
+  'authenticatedRead',
+  'bucketOwnerFullControl',
+  'bucketOwnerRead',
+  'private',
+  'projectPrivate',
+  'publicRead',
+]
+
+/** pypicloud took the names of the XML API too: `public-read` is `publicRead`. */
+export const gcsAclOf = (name: string): string =>
+  name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
 /** `pypi.storage = gcs`. */
 export const gcsStorageFields = {
   ...bucketFields,
+  objectAcl: optionalText('storage.object_acl', {
+    help: 'Predefined ACL given to new objects, as publicRead. Not for buckets with uniform access.',
+  }),
   serviceAccountFile: optionalText('storage.gcp_service_account_json_filename', {
     environment: 'GOOGLE_APPLICATION_CREDENTIALS',
     help: 'JSON key file of the service account. Without it the default credentials of the environment count.',
@@ -136,7 +173,7 @@ export const gcsStorageFields = {
   useIamSigner: bool('storage.gcp_use_iam_signer', {
     default: false,
     since: '1.0.13',
-    help: 'Signs links by the IAM service instead of a private key.',
+    help: 'Signs links by the IAM service instead of a private key. With neither, this server sends the files itself.',
   }),
   iamSignerEmail: optionalText('storage.iam_signer_service_account_email', {
     since: '1.1.6',
@@ -144,7 +181,8 @@ export const gcsStorageFields = {
   }),
   apiEndpoint: optionalText('storage.gcp_api_endpoint', {
     since: '1.3.12',
-    help: 'Address of an emulator or of a private endpoint.',
+    environment: 'STORAGE_EMULATOR_HOST',
+    help: 'Address of a private endpoint, or with http:// of an emulator, which gets no credentials. Signed links lead to storage.googleapis.com all the same.',
   }),
 } as const
 
@@ -173,6 +211,7 @@ export const azureStorageFields = {
     environment: 'AZURE_STORAGE_SERVICE_ENDPOINT',
     help: 'Address of the service; https://ACCOUNT.blob.core.windows.net by default.',
   }),
+  ...diskCacheFields,
   prefix: bucketFields.prefix,
   expireAfter: bucketFields.expireAfter,
   redirectUrls: bool('storage.redirect_urls', {
@@ -208,8 +247,17 @@ export const storageSchemas: Readonly<Record<string, BackendSchema>> = {
       }
     }
   }),
-  gcs: backendSchema(gcsStorageFields, function* ({publicUrl}) {
+  gcs: backendSchema(gcsStorageFields, function* ({publicUrl, objectAcl, apiEndpoint}) {
     if (publicUrl) yield {key: 'storage.public_url', message: 'true is not possible with gcs'}
+    if (objectAcl !== undefined && !gcsAcls.includes(gcsAclOf(objectAcl))) {
+      yield {key: 'storage.object_acl', message: `expected one of ${gcsAcls.join(', ')}`}
+    }
+    if (apiEndpoint !== undefined && !/^https?:\/\/[^/]+\/*$/.test(apiEndpoint)) {
+      yield {
+        key: 'storage.gcp_api_endpoint',
+        message: 'expected a scheme and a host, as https://storage.example.com',
+      }
+    }
   }),
   'azure-blob': backendSchema(azureStorageFields),
 }
