@@ -15,7 +15,9 @@ export const temporaryName = (): string => `.ppc-upload-${randomBytes(8).toStrin
 export const lockName = (key: string): string =>
   `.ppc-lock-${createHash('sha256').update(key).digest('hex').slice(0, 16)}${metaEnding}`
 
-const leftover = /^\.ppc-(?:upload|lock)-[0-9a-f]{16}\.meta$/
+const temporary = /^\.ppc-(?:upload|lock)-[0-9a-f]{16}\.meta$/
+/** What `temporaryName` and `lockName` give. */
+export const isOwnTemporary = (name: string): boolean => temporary.test(name)
 const hourMs = 3_600_000
 
 /** What pypicloud names a file that it is still writing: `.metadata.<8hex>`, `.<filename>.<8hex>`. */
@@ -24,7 +26,7 @@ export const isPypicloudTemporary = (name: string): boolean => /^\..+\.[0-9a-f]{
 /** Removes what a crash left more than an hour ago. The age is the inode's: `mtime` may be that of a migrated file. */
 export async function removeLeftovers(directory: string): Promise<void> {
   for await (const entry of await opendir(directory, {bufferSize: 1024})) {
-    if (!leftover.test(entry.name)) continue
+    if (!isOwnTemporary(entry.name)) continue
     const path = join(directory, entry.name)
     try {
       const {ctimeMs} = await lstat(path)

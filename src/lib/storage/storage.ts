@@ -1,3 +1,4 @@
+import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import {PpcError} from '../errors.js'
 
@@ -68,6 +69,13 @@ export interface Oddity {
   readonly reason: string
 }
 
+/** What an interrupted write left behind. No listing shows it as an object. */
+export interface Leftover {
+  readonly key: string
+  readonly modified: Date
+  remove(): Promise<void>
+}
+
 /** How distribution files map to keys. `tree`: name/version/filename. `hashed`: [hash4/]name/filename. `flat`: name/filename. */
 export type Layout = 'tree' | 'hashed' | 'flat'
 
@@ -117,6 +125,11 @@ export interface ObjectStore extends AsyncDisposable {
   ): Promise<StoredObject | undefined>
   /** @throws {ObjectMissing} here, never in the middle of the stream. */
   open(key: string, range?: ByteRange): Promise<Readable>
+  /**
+   * Where objects are files of this machine: the file, opened for reading, which is sent quicker than a stream. Whoever
+   * asked closes it. @throws {ObjectMissing}
+   */
+  openFile?(key: string): Promise<FileHandle>
   /** @throws {ObjectMissing} */
   stat(key: string): Promise<StoredObject>
   /**
@@ -126,6 +139,8 @@ export interface ObjectStore extends AsyncDisposable {
   list(within: string): AsyncIterable<ListedObject | Oddity>
   /** Of what is not there: succeeds. */
   delete(key: string): Promise<void>
+  /** Absent where the service cleans up by itself. What is young may be an upload that still runs. */
+  leftovers?(): AsyncIterable<Leftover>
   /** @throws when the store can't be used now; the message fits `/health`. */
   check(): Promise<void>
   /** Whether objects of the two can be the same, or one lies within the other (migrate). */

@@ -40,7 +40,7 @@ const completed = (row: DistFile, listed: DistFile): DistFile => ({
 })
 
 /** Written again: nothing derived from the old bytes may stay. The same bytes keep their time. */
-const replaced = (row: DistFile, listed: DistFile): DistFile => {
+export const replaced = (row: DistFile, listed: DistFile): DistFile => {
   const digest = listed.data.hash_sha256
   const keepsTime =
     digest !== undefined && digest === row.data.hash_sha256 && listed.data.upload_time === undefined
@@ -56,8 +56,11 @@ const withoutPath = (row: DistFileData, listed: DistFileData): DistFileData => (
 /** A summary that a store had to fold to ASCII is kept as the row has it. */
 function fuller(row: string | null, listed: string | null): string | null {
   if (row === null || listed === null) return row ?? listed
-  return folded(row) === folded(listed) ? row : listed
+  return isSameSummary(row, listed) ? row : listed
 }
+
+/** Whether they differ at most in what a bucket can't keep. */
+export const isSameSummary = (a: string, b: string): boolean => folded(a) === folded(b)
 
 /** As pypicloud stores texts in S3 (COMPAT §3.2). */
 const folded = (text: string): string =>

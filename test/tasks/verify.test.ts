@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import {cp, mkdir, readFile, rename, rm, stat, utimes, writeFile} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
+import {describe, it} from 'node:test'
+import {Notes} from '../../src/lib/index/notes.js'
+import {openDirectory} from '../../src/lib/storage/file.js'
+import {PackageStorage} from '../../src/lib/storage/package-storage.js'
+import {rebuildCache} from '../../src/lib/tasks/rebuild.js'
+import {verifyIndex, type VerifyOptions, type VerifyReport} from '../../src/lib/tasks/verify/verify.js'
+import {openFile} from '../cache/open-sql.js'
+import {fixtures} from '../support/paths.js'
+import {tempDir} from '../support/temp.js'
+
+/** What pypicloud left: its files, and its own cache or, without one, ours, rebuilt. */
+async function installation(cacheOfPypicloud?: string) {
+  const dir = await tempDir()
+  await cp(join(fixtures, 'file-storage', 'packages'), dir.join('packages'), {recursive: true})
+  if (cacheOfPypicloud !== undefined) await cp(join(fixtures, cacheOfPypicloud), dir.join('cache.db'))
+  const cache = await openFile(dir.join('cache.db'))
+  const storage = new PackageStorage(await openDirectory(dir.join('packages')))
+  const parts = {storage, cache}
+  if (cacheOfPypicloud === undefined) await rebuildCache(parts, {owner: 'a test'})
+  return {
+    ...parts,
+    path: (key: string) => dir.join('packages', key),
+    verify: (options: Partial<VerifyOptions> = {}) => verifyIndex(parts, {digests: true, ...options}),
+    repair: () => verifyIndex(parts, {digests: true, repair: {owner: 'a test'}}),
+    [Symbol.asyncDispose]: async () => {
+      await cache[Symbol.asyncDispose]()
+      await storage.store[Symbol.asyncDispose]()
+      await dir[Symbol.asyncDispose]()
+    },
+  }
+}
+const found = ({findings}: VerifyReport) => findings.map(({kind, key}) => `${kind} ${key}`).sort()
+const wheel = 'open-lib/1.9/open_lib-1.9-py3-none-any.whl'
+const write = async (path: string, text: string) => {
+  await mkdir(dirname(path), {recursive: true})
+  await writeFile(path, text)
+}
+
+describe('Verifying an index', () => {
+  it('finds nothing in an installation of pypicloud, with its own cache or with ours', async () => {
+    for (const cache of [undefined, 'sql/cache.db']) {
+      await using index = await installation(cache)
+      const report = await index.verify()
+      assert.deepEqual(found(report), [])
+      assert.deepEqual([report.files, report.open, report.withoutDigest], [14, 0, 0])
+      assert.equal(report.cacheIsComplete, cache === undefined)
+      assert.ok(report.bytes > 0)
+    }
+  })
+
+  it('sees one flipped bit, unless it is told not to read, and never mends it', async () => {
+    await using index = await installation()
+    const bytes = await readFile(index.path(wheel))
+    const {atime, mtime} = await stat(index.path(wheel))
+    bytes[100]! ^= 1
+    await writeFile(index.path(wheel), bytes)
+    await utimes(index.path(wheel), atime, mtime)
+    const damaged = (report: VerifyReport) => found(report).filter(line => line.startsWith('damaged'))
+    assert.deepEqual(damaged(await index.verify()), [`damaged ${wheel}`])
+    assert.deepEqual(damaged(await index.verify({digests: false})), [])
+    const repaired = await index.repair()
+    assert.equal(repaired.open, 1)
+    assert.deepEqual(await readFile(index.path(wheel)), bytes)
+  })
+
+  it('tells what storage and cache do not agree on, and mends it by --repair', async () => {
+    await using index = await installation()
+    await rm(index.path('secret-lib'), {recursive: true})
+    await write(index.path('new-lib/1.0/new_lib-1.0.tar.gz'), 'x')
+    const row = (await index.cache.findFile('open_lib-1.9-py3-none-any.whl'))!
+    await index.cache.save([{...row, data: {...row.data, requires_python: '>=2'}}])
+    const expected = [
+      'missing secret-lib/0.1/secret-lib-0.1.tar.gz',
+      `outdated ${wheel}`,
+      'unlisted new-lib/1.0/new_lib-1.0.tar.gz',
+    ].sort()
+    assert.deepEqual(found(await index.verify({digests: false})), expected)
+    assert.deepEqual(found(await index.verify({digests: false})), expected)
+    const repaired = await index.repair()
+    assert.deepEqual([found(repaired), repaired.open], [expected, 0])
+    assert.deepEqual(found(await index.verify()), [])
+    assert.ok((await new Notes(index.storage.store).sealed()).has('secret-lib'))
+  })
+
+  it('moves directories of very old spellings to where they are looked for', async () => {
+    await using index = await installation()
+    await rename(index.path('open-lib'), index.path('Open_Lib'))
+    const report = await index.verify()
+    assert.equal(report.counts.misplaced, 6)
+    assert.equal((await index.repair()).open, 0)
+    assert.deepEqual(found(await index.verify()), [])
+    await assert.rejects(stat(index.path('Open_Lib')), {code: 'ENOENT'})
+    const {data} = (await index.cache.findFile('open_lib-1.9-py3-none-any.whl'))!
+    assert.equal(data.path, undefined)
+  })
+
+  it('leaves both of two different files that claim one place', async () => {
+    await using index = await installation()
+    await write(index.path(`Open_Lib/1.9/${wheel.split('/')[2] ?? ''}`), 'other bytes')
+    const report = await index.repair()
+    assert.ok(report.counts.doubled === 1 && report.open >= 1)
+    assert.equal(
+      await readFile(index.path(`Open_Lib/1.9/${wheel.split('/')[2] ?? ''}`), 'utf8'),
+      'other bytes',
+    )
+  })
+
+  it('reports strays, and what crashes have left, which goes when it is a day old', async () => {
+    await using index = await installation()
+    const young = ['open-lib/1.9/.metadata.0a1b2c3d', 'open-lib/9.9/open_lib-9.9.zip.meta']
+    for (const key of young) await write(index.path(key), '{}')
+    await write(index.path('.ppc-upload-0123456789abcdef.meta'), 'half')
+    await write(index.path('README.txt'), 'hello')
+    const report = await index.repair()
+    assert.deepEqual(found(report), [
+      'leftover .ppc-upload-0123456789abcdef.meta',
+      'leftover open-lib/1.9/.metadata.0a1b2c3d',
+      'leftover open-lib/9.9/open_lib-9.9.zip.meta',
+      'stray README.txt',
+    ])
+    assert.equal(report.open, 4)
+  })
+
+  it('looks at chosen projects only', async () => {
+    await using index = await installation()
+    await rm(index.path('secret-lib'), {recursive: true})
+    await rm(index.path('adminonly'), {recursive: true})
+    const report = await index.verify({projects: new Set(['secret-lib', 'eggy'])})
+    assert.deepEqual(found(report), ['missing secret-lib/0.1/secret-lib-0.1.tar.gz'])
+    assert.equal(report.files, 1)
+  })
+})
