@@ -1,7 +1,13 @@
 import {startAzurite} from './azurite.js'
 import {startDynalite} from './dynalite.js'
 import {startFakeGcsServer} from './fake-gcs-server.js'
+import {startMariadb} from './mariadb.js'
 import {startMoto} from './moto.js'
+import {startPostgresql} from './postgresql.js'
+import {startRedisCluster} from './redis-cluster.js'
+import {startRedisSentinel} from './redis-sentinel.js'
+import {startRedis} from './redis.js'
+import {startSlapd} from './slapd.js'
 import {startVersitygw} from './versitygw.js'
 
 export type {Service} from './service.js'
@@ -10,11 +16,19 @@ const services = {
   azurite: startAzurite,
   dynalite: startDynalite,
   'fake-gcs-server': startFakeGcsServer,
+  mariadb: startMariadb,
   moto: startMoto,
+  postgresql: startPostgresql,
+  redis: startRedis,
+  'redis-cluster': startRedisCluster,
+  'redis-sentinel': startRedisSentinel,
+  slapd: startSlapd,
   versitygw: startVersitygw,
 }
 
 export type ServiceName = keyof typeof services
+
+type Start<Name extends ServiceName> = (typeof services)[Name]
 
 /**
  * Starts a real server for a test and waits until it answers: `await using moto = await startService('moto')`. Whether it is
@@ -22,10 +36,8 @@ export type ServiceName = keyof typeof services
  */
 export function startService<Name extends ServiceName>(
   name: Name,
-  ...options: Parameters<(typeof services)[Name]>
-): ReturnType<(typeof services)[Name]> {
-  const start = services[name] as (
-    ...options: Parameters<(typeof services)[Name]>
-  ) => ReturnType<(typeof services)[Name]>
+  ...options: Parameters<Start<Name>>
+): ReturnType<Start<Name>> {
+  const start = services[name] as (...options: Parameters<Start<Name>>) => ReturnType<Start<Name>>
   return start(...options)
 }

@@ -1,0 +1,52 @@
+import {randomUUID} from 'node:crypto'
+import {writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {createConnection} from 'mysql2/promise'
+import {program} from '../support/needs.js'
+import type {DatabaseServer} from './postgresql.js'
+import {forServerUser} from './server-user.js'
+import {startServer} from './supervised.js'
+
+const start = `
+mariadb-install-db --no-defaults --datadir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null &&
+exec "$1" --no-defaults --datadir="$2" --port="$3" --bind-address=127.0.0.1 --socket="$2/s" --init-file="$4" \\
+  --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M
+`
+
+/** MariaDB; `url` (`mysql://`) names a fresh database, whose user may do everything. */
+export async function startMariadb(): Promise<DatabaseServer> {
+  const server = await startServer({
+    name: 'mariadb',
+    async command(port, directory) {
+      const data = join(directory, 'data')
+      const asUser = await forServerUser('mysql', data)
+      const users = join(directory, 'users.sql')
+      await writeFile(
+        users,
+        "CREATE USER ppc@'127.0.0.1' IDENTIFIED BY 'ppc';\nGRANT ALL ON *.* TO ppc@'127.0.0.1' WITH GRANT OPTION;\n",
+      )
+      return [...asUser, '/bin/sh', '-c', start, 'mariadb', program('mariadb'), data, String(port), users]
+    },
+    answers: async port => {
+      await query(port, 'SELECT 1')
+      return true
+    },
+  })
+  const createDatabase = async () => {
+    const name = `test_${randomUUID().replaceAll('-', '')}`
+    await query(server.port, `CREATE DATABASE ${name}`)
+    return `${urlOf(server.port)}/${name}`
+  }
+  return {...server, url: await createDatabase(), createDatabase}
+}
+
+const urlOf = (port: number): string => `mysql://ppc:ppc@127.0.0.1:${port}`
+
+async function query(port: number, sql: string): Promise<void> {
+  const connection = await createConnection(urlOf(port))
+  try {
+    await connection.query(sql)
+  } finally {
+    connection.destroy()
+  }
+}
