@@ -5,6 +5,7 @@ import {IndexPages, type Page} from '../../src/lib/index/index-pages.js'
 import {PageCache} from '../../src/lib/index/page-cache.js'
 import {renderAllFiles} from '../../src/lib/index/pages/all-files.js'
 import {legacyProject} from '../../src/lib/index/pages/legacy-json.js'
+import {addressBelow} from '../../src/lib/index/pages/markup.js'
 import {renderListHtml, renderListJson} from '../../src/lib/index/pages/project-list.js'
 import {projectPage, renderProjectHtml, renderProjectJson} from '../../src/lib/index/pages/project-page.js'
 import {newestFirst} from '../../src/lib/index/releases.js'
@@ -31,7 +32,7 @@ describe('the page of a project', () => {
   ])!
 
   it('as HTML has anchors as pypicloud writes them, with relative and encoded links', () => {
-    const html = renderProjectHtml(page, '../../')
+    const html = renderProjectHtml(page, addressBelow('../../'))
     const lines = html.split('\n').filter(line => line.includes('<a '))
     assert.deepEqual(lines, [
       '    <a href="../../api/package/foo/foo-1%212%2Bl%23%C3%BC%20.zip">foo-1!2+l#ü .zip</a><br>',
@@ -43,7 +44,7 @@ describe('the page of a project', () => {
   })
 
   it('as JSON has the members of PEP 691 and PEP 700', () => {
-    const json = parse(renderProjectJson(page, '../'))
+    const json = parse(renderProjectJson(page, addressBelow('../')))
     assert.deepEqual(json['meta'], {'api-version': '1.4'})
     assert.deepEqual(json['versions'], ['1.9', '1.10', '1!2+l'])
     assert.deepEqual((json['files'] as unknown[]).slice(1), [
@@ -68,7 +69,7 @@ describe('the page of a project', () => {
   })
 
   it('claims an API version without sizes as long as one is unknown', () => {
-    const json = parse(renderProjectJson(projectPage('foo', [file('foo-1.tar.gz', '1')])!, ''))
+    const json = parse(renderProjectJson(projectPage('foo', [file('foo-1.tar.gz', '1')])!, addressBelow('')))
     assert.deepEqual(json['meta'], {'api-version': '1.0'})
   })
 
@@ -76,7 +77,7 @@ describe('the page of a project', () => {
     const bad = '"><script>alert(1)</script>\'&'
     const html = renderProjectHtml(
       projectPage('foo', [file(bad, '1', {requires_python: bad, hash_sha256: bad}, bad)])!,
-      '../../',
+      addressBelow('../../'),
     )
     assert.ok(!html.includes('<script'))
     assert.ok(!renderListHtml([bad]).includes('<script'))
@@ -94,10 +95,11 @@ describe('other pages', () => {
 
   it('the page of all files links to each', async () => {
     let html = ''
-    for await (const piece of renderAllFiles([file('foo-1+l.tar.gz', '1')], '../')) html += piece
+    for await (const piece of renderAllFiles([[[file('foo-1+l.tar.gz', '1')], addressBelow('../')]]))
+      html += piece
     assert.match(html, /<a href="\.\.\/api\/package\/foo\/foo-1%2Bl\.tar\.gz">foo-1\+l\.tar\.gz<\/a>/)
     html = ''
-    for await (const piece of renderAllFiles([], '../')) html += piece
+    for await (const piece of renderAllFiles([])) html += piece
     assert.match(html, /There are no packages/)
   })
 
@@ -121,14 +123,14 @@ describe('other pages', () => {
 })
 
 describe('the JSON description of a project', () => {
-  const root = 'http://localhost:6543/'
+  const addressOf = addressBelow('http://localhost:6543/')
 
   it('has the members that pypicloud gives', () => {
     const data = {hash_sha256: 'ab', hash_md5: 'cd', requires_python: '>=3', size: 7}
     const value = legacyProject(
       'Foo',
       newestFirst([file('foo-1.0.tar.gz', '1.0', data), file('foo-2.0b2.zip', '2.0b2')]),
-      {root},
+      {addressOf},
     )
     assert.deepEqual(value?.info, {name: 'Foo', license: '', classifiers: [], version: '2.0b2'})
     assert.deepEqual(Object.keys(value.releases), ['2.0b2', '1.0'])
@@ -155,16 +157,16 @@ describe('the JSON description of a project', () => {
       file('foo-0.9-1.tar.gz', '0.9-1'),
       file('weird.rpm', '1'),
     ]
-    const value = legacyProject('foo', files, {root})
+    const value = legacyProject('foo', files, {addressOf})
     assert.equal(value?.info.version, '0.9.post1')
     assert.deepEqual(
       value.urls?.map(({filename}) => filename),
       ['foo-0.9-1.tar.gz'],
     )
-    assert.equal(legacyProject('foo', files, {root, version: '0.9.post1'})?.urls?.length, 1)
-    assert.equal(legacyProject('foo', files, {root, version: '7'}), undefined)
-    assert.equal(legacyProject('foo', [], {root}), undefined)
-    assert.deepEqual(legacyProject('foo', [files[2]!], {root})?.releases, {})
+    assert.equal(legacyProject('foo', files, {addressOf, version: '0.9.post1'})?.urls?.length, 1)
+    assert.equal(legacyProject('foo', files, {addressOf, version: '7'}), undefined)
+    assert.equal(legacyProject('foo', [], {addressOf}), undefined)
+    assert.deepEqual(legacyProject('foo', [files[2]!], {addressOf})?.releases, {})
   })
 })
 

@@ -70,12 +70,14 @@ export class IndexPages {
   }
 
   #project(project: string, type: PageType, root: string, token: string) {
-    return this.#pages.get(`project ${type} ${root} ${project}`, token, async () => {
+    const made = `${token}${this.#index.links.age()}`
+    return this.#pages.get(`project ${type} ${root} ${project}`, made, async () => {
       const files = await this.#cache.listFiles(project)
       const page = projectPage(project, files)
       if (!page) return undefined
       this.#completeSizes(project, files)
-      return isJson(type) ? renderProjectJson(page, root) : renderProjectHtml(page, root)
+      const addressOf = await this.#index.links.addressesOf(files, root)
+      return isJson(type) ? renderProjectJson(page, addressOf) : renderProjectHtml(page, addressOf)
     })
   }
 

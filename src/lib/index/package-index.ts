@@ -1,3 +1,4 @@
+import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import type {Cache} from '../cache/cache.js'
 import type {Config} from '../config/config.js'
@@ -14,6 +15,7 @@ import {
   type ObjectStore,
   type StoredObject,
 } from '../storage/storage.js'
+import {FileLinks} from './file-links.js'
 import {Notes} from './notes.js'
 import {findOtherSpelling, newestFirst} from './releases.js'
 import {Serial} from './serial.js'
@@ -33,6 +35,7 @@ export interface IndexParts {
  */
 export class PackageIndex {
   readonly notes: Notes
+  readonly links: FileLinks
   readonly #storage: PackageStorage
   readonly #cache: Cache
   readonly #keepsHashes: boolean
@@ -44,6 +47,7 @@ export class PackageIndex {
     this.#cache = cache
     this.#keepsHashes = config.core.calculatePackageHashes
     this.notes = new Notes(storage)
+    this.links = new FileLinks(this.#storage)
   }
 
   /** What `rebuildCache` works on. */
@@ -68,6 +72,15 @@ export class PackageIndex {
   /** @throws {NotFound} and forgets the file when the storage has none. */
   openFile(file: DistFile, range?: ByteRange): Promise<Readable> {
     return this.#orForget(file, this.#storage.open(file, range))
+  }
+
+  /**
+   * For who can send a whole local file quicker than a stream. Undefined where the storage has no local files.
+   * @throws {NotFound} and forgets the file when the storage has none.
+   */
+  openLocalFile(file: DistFile): Promise<FileHandle> | undefined {
+    const opened = this.#storage.openLocalFile(file)
+    return opened && this.#orForget(file, opened)
   }
 
   /** As it is stored now. @throws {NotFound} and forgets the file when the storage has none. */

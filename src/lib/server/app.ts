@@ -3,9 +3,12 @@ import {pino, type Logger} from 'pino'
 import {AccessPolicy} from '../access/policy.js'
 import type {Backends} from '../backends.js'
 import type {Config} from '../config/config.js'
+import {Downloads} from '../index/downloads.js'
 import {IndexPages} from '../index/index-pages.js'
 import {OriginPolicy} from '../index/origin.js'
 import {PackageIndex} from '../index/package-index.js'
+import type {DiskCache} from '../storage/disk-cache.js'
+import {PackageStorage} from '../storage/package-storage.js'
 import {jsonText, type Context} from './context.js'
 import {publicAddress} from './http/address.js'
 import {describe, HttpError, notFound, sendError} from './http/errors.js'
@@ -25,6 +28,8 @@ import {userRoutes} from './routes/users.js'
 
 export interface AppParts extends Backends {
   readonly config: Config
+  /** In front of the storage. Whoever opened it closes it. */
+  readonly diskCache?: DiskCache | undefined
   /** Default: silent. */
   readonly logger?: Logger
 }
@@ -43,6 +48,7 @@ export function createContext(parts: AppParts): Context {
         log.warn({user, problem}, 'nobody can log in with the stored password hash'),
     }),
     index,
+    downloads: new Downloads({index, storage: new PackageStorage(parts.storage), diskCache: parts.diskCache}),
     pages: new IndexPages({index, cache: parts.cache}),
     origin: new OriginPolicy({...parts, notes: index.notes}),
     address: publicAddress(config),

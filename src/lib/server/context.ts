@@ -5,6 +5,7 @@ import {whenReady} from '../access/memo.js'
 import {anonymous, type AccessPolicy, type Identity} from '../access/policy.js'
 import type {Backends} from '../backends.js'
 import type {Config} from '../config/config.js'
+import type {Downloads} from '../index/downloads.js'
 import type {IndexPages} from '../index/index-pages.js'
 import type {OriginPolicy} from '../index/origin.js'
 import type {PackageIndex} from '../index/package-index.js'
@@ -19,6 +20,7 @@ export interface Context extends Backends {
   readonly config: Config
   readonly policy: AccessPolicy
   readonly index: PackageIndex
+  readonly downloads: Downloads
   readonly pages: IndexPages
   readonly origin: OriginPolicy
   readonly address: PublicAddress

@@ -1,19 +1,16 @@
-import {fileAddress} from '../index/pages/markup.js'
+import {withDigest, type AddressOf} from '../index/pages/markup.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import type {Json} from '../python-json.js'
 
-/**
- * pypicloud's description of one file: in lists, and in the answer to an upload.
- * @param root URL of the application, without a slash at its end.
- */
-export function packageJson(file: DistFile, root: string): Json {
+/** pypicloud's description of one file: in lists, and in the answer to an upload. @param addressOf gives absolute ones. */
+export function packageJson(file: DistFile, addressOf: AddressOf): Json {
   const {requires_python, hash_sha256, hash_md5, uploader} = file.data
   return {
     name: file.name,
     filename: file.filename,
     last_modified: unixSeconds(file.lastModified),
     version: file.version,
-    url: fileAddress(file, `${root}/`) + (hash_sha256 === undefined ? '' : `#sha256=${hash_sha256}`),
+    url: withDigest(addressOf(file), file),
     summary: file.summary,
     metadata: {requires_python, hash_sha256, hash_md5, uploader, summary: file.summary ?? undefined},
   }

@@ -4,6 +4,7 @@ import {openBackends} from '../backends.js'
 import type {Config} from '../config/config.js'
 import {ExitCode, PpcError} from '../errors.js'
 import {originNotices} from '../index/origin.js'
+import {openDiskCache, type DiskCache} from '../storage/disk-cache.js'
 import {appOf, createContext} from './app.js'
 import {openLog, type ServerLog} from './logging.js'
 import {gracefulClose, graceSeconds} from './shutdown.js'
@@ -61,8 +62,10 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
   const backends = await openBackends(config, ['storage', 'cache', 'access'])
   const log = openLog(config.server)
   const stop = new AbortController()
+  let diskCache: DiskCache | undefined
   try {
-    const context = createContext({...backends, config, logger: log.logger})
+    diskCache = await openDiskCache(config, backends.storage, message => log.logger.warn(message))
+    const context = createContext({...backends, config, diskCache, logger: log.logger})
     const app = appOf(context)
     const closeApp = gracefulClose(app, options.graceSeconds ?? graceSeconds)
     const host = options.host ?? config.server.host
@@ -82,6 +85,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
         await filling
         await Promise.allSettled([...context.running])
         await context.pages.settled()
+        await diskCache?.[Symbol.asyncDispose]()
       } finally {
         await backends[Symbol.asyncDispose]()
         log.flush()
@@ -98,6 +102,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
   } catch (error) {
     stop.abort()
     try {
+      await diskCache?.[Symbol.asyncDispose]()
       await backends[Symbol.asyncDispose]()
     } catch {
       // the first failure is the one to report

@@ -1,3 +1,4 @@
+import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import {PpcError} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
@@ -102,6 +103,11 @@ export class PackageStorage {
     const copy = {...options, metadata: this.#metadataOf(file)}
     const stored = await this.store.copyFrom?.(source.store, source.keyOf(from), this.keyOf(file), copy)
     return stored && this.#distFile(stored, stored.metadata, file)
+  }
+
+  /** Undefined where objects are no local files. @throws {ObjectMissing} */
+  openLocalFile(file: FileCoordinates): Promise<FileHandle> | undefined {
+    return this.store.openFile?.(this.keyOf(file))
   }
 
   /** The file as it is stored now: `data.size`, `data.fingerprint` and its metadata. @throws {ObjectMissing} */

@@ -1,16 +1,18 @@
 import type {DistFile} from '../../packaging/dist-file.js'
-import {fileAnchor, pageEnd, pageStart} from './markup.js'
+import {fileAnchor, pageEnd, pageStart, type AddressOf} from './markup.js'
 
-/** `/packages/`: links to all `files`, in pieces, since there may be very many. @param root see `fileAddress`. */
+/** Some files, and where they are fetched. */
+export type LinkedFiles = readonly [files: readonly DistFile[], addressOf: AddressOf]
+
+/** `/packages/`: links to all files, in pieces, since there may be very many. */
 export async function* renderAllFiles(
-  files: AsyncIterable<DistFile> | Iterable<DistFile>,
-  root: string,
+  groups: AsyncIterable<LinkedFiles> | Iterable<LinkedFiles>,
 ): AsyncGenerator<string> {
   let piece = `${pageStart('All packages')}  \n`
   let isEmpty = true
-  for await (const file of files) {
-    isEmpty = false
-    piece += `      ${fileAnchor(file, root)}`
+  for await (const [files, addressOf] of groups) {
+    isEmpty &&= files.length === 0
+    for (const file of files) piece += `      ${fileAnchor(file, addressOf)}`
     if (piece.length < 1 << 16) continue
     yield piece
     piece = ''

@@ -1,7 +1,7 @@
 import type {DistFile} from '../../packaging/dist-file.js'
 import {packageType, parseFilename} from '../../packaging/filenames.js'
 import {canonicalVersion, compareVersions, sameVersion} from '../../packaging/versions.js'
-import {fileAddress} from './markup.js'
+import type {AddressOf} from './markup.js'
 import {sizeOf, uploadTimeOf} from './project-page.js'
 
 export interface LegacyProject {
@@ -31,13 +31,13 @@ export interface LegacyFile {
  * and the version shown is the highest, pre-releases included.
  * @param requested the name as in the URL.
  * @param files newest first.
- * @param options `root`: see `fileAddress`; absolute. `version`: show that one, in any spelling.
+ * @param options `addressOf`: absolute. `version`: show that one, in any spelling.
  * @returns undefined when there is no file, or none of `version`.
  */
 export function legacyProject(
   requested: string,
   files: readonly DistFile[],
-  {root, version}: {readonly root: string; readonly version?: string},
+  {addressOf, version}: {readonly addressOf: AddressOf; readonly version?: string},
 ): LegacyProject | undefined {
   const releases = new Map<string, LegacyFile[]>()
   for (const file of files) {
@@ -45,7 +45,7 @@ export function legacyProject(
     if (parsed === undefined) continue
     const release = releases.get(parsed) ?? []
     releases.set(parsed, release)
-    release.push(legacyFile(file, root))
+    release.push(legacyFile(file, addressOf))
   }
   const versions = [...releases.keys()].sort(compareVersions)
   const shown =
@@ -77,13 +77,13 @@ function versionOf({filename, name}: DistFile): string | undefined {
   }
 }
 
-function legacyFile(file: DistFile, root: string): LegacyFile {
+function legacyFile(file: DistFile, addressOf: AddressOf): LegacyFile {
   const {requires_python, hash_sha256, hash_md5} = file.data
   const size = sizeOf(file)
   return {
     filename: file.filename,
     packagetype: packageType(file.filename),
-    url: fileAddress(file, root),
+    url: addressOf(file),
     requires_python: requires_python ?? null,
     ...(hash_sha256 !== undefined && {
       digests: {md5: hash_md5 ?? null, sha256: hash_sha256},

@@ -20,17 +20,25 @@ export const escapeHtml = (text: string): string =>
     : text
 const escapes = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;'}
 
+/** Where clients fetch a file: its address without a digest, absolute or relative to the page. */
+export type AddressOf = (file: Pick<DistFile, 'name' | 'filename'>) => string
+
 /**
- * Address of a file without a digest.
+ * Addresses at this server.
  * @param root of the application, with a slash at the end: `http://host/`, or relative to the page: `../../`.
  */
-export const fileAddress = (file: Pick<DistFile, 'name' | 'filename'>, root: string): string =>
-  `${root}api/package/${encodePathSegment(file.name)}/${encodePathSegment(file.filename)}`
+export const addressBelow =
+  (root: string): AddressOf =>
+  ({name, filename}) =>
+    `${root}api/package/${encodePathSegment(name)}/${encodePathSegment(filename)}`
+
+/** The digest behind an address, where it is known. */
+export const withDigest = (address: string, {data}: Pick<DistFile, 'data'>): string =>
+  data.hash_sha256 ? `${address}#sha256=${encodePathSegment(data.hash_sha256)}` : address
 
 /** An anchor as pypicloud writes it. `attributes` begin with a blank. */
-export const fileAnchor = (file: DistFile, root: string, attributes = ''): string => {
-  const {hash_sha256: sha256} = file.data
-  const href = fileAddress(file, root) + (sha256 ? `#sha256=${encodePathSegment(sha256)}` : '')
+export const fileAnchor = (file: DistFile, addressOf: AddressOf, attributes = ''): string => {
+  const href = withDigest(addressOf(file), file)
   return `<a href="${escapeHtml(href)}"${attributes}>${escapeHtml(file.filename)}</a><br>\n`
 }
 

@@ -1,6 +1,6 @@
 import type {DistFile} from '../../packaging/dist-file.js'
 import {canonicalVersion, compareVersions} from '../../packaging/versions.js'
-import {apiVersion, escapeHtml, fileAddress, fileAnchor, pageEnd, pageStart} from './markup.js'
+import {apiVersion, escapeHtml, fileAnchor, pageEnd, pageStart, type AddressOf} from './markup.js'
 
 /** What is shown of a project, in whatever representation. */
 export interface ProjectPage {
@@ -23,18 +23,18 @@ export function projectPage(name: string, files: readonly DistFile[]): ProjectPa
 
 const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** PEP 503. @param root see `fileAddress`. */
-export function renderProjectHtml(page: ProjectPage, root: string): string {
+/** PEP 503. */
+export function renderProjectHtml(page: ProjectPage, addressOf: AddressOf): string {
   const anchors = page.files.map(file => {
     const requiresPython = file.data.requires_python
     const attributes = requiresPython ? ` data-requires-python="${escapeHtml(requiresPython)}"` : ''
-    return `    ${fileAnchor(file, root, attributes)}`
+    return `    ${fileAnchor(file, addressOf, attributes)}`
   })
   return `${pageStart('Package Index')}  \n${anchors.join('')}${pageEnd}`
 }
 
-/** PEP 691 with the members of PEP 700. @param root see `fileAddress`. */
-export function renderProjectJson(page: ProjectPage, root: string): string {
+/** PEP 691 with the members of PEP 700. */
+export function renderProjectJson(page: ProjectPage, addressOf: AddressOf): string {
   const sizesKnown = page.files.every(file => sizeOf(file) !== undefined)
   return JSON.stringify({
     // 1.1 and later demand every size.
@@ -43,7 +43,7 @@ export function renderProjectJson(page: ProjectPage, root: string): string {
     versions: page.versions,
     files: page.files.map(file => ({
       filename: file.filename,
-      url: fileAddress(file, root),
+      url: addressOf(file),
       hashes: file.data.hash_sha256 ? {sha256: file.data.hash_sha256} : {},
       ...(file.data.requires_python ? {'requires-python': file.data.requires_python} : {}),
       size: sizeOf(file),

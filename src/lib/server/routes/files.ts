@@ -1,20 +1,25 @@
 import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
-import {ObjectMissing} from '../../storage/storage.js'
 import type {Config} from '../../config/config.js'
 import {deleteGroups, overwriteGroups} from '../../config/derived.js'
 import {normalizeName} from '../../packaging/names.js'
 import {requirePermission, type Context} from '../context.js'
 import {matchesEtag, notModifiedSince, parseRange, rangeStillValid} from '../http/conditional.js'
+import {Redirects} from '../delivery.js'
 import {HttpError, notComplete, notFound} from '../http/errors.js'
+import {sendBytes} from '../http/send-bytes.js'
 
 type Request = FastifyRequest<{Params: {project: string; file: string}}>
 
-/** Downloads: `/api/package/<project>/<file>`, with ranges and conditions (RFC 9110). */
+/**
+ * Downloads: `/api/package/<project>/<file>`, with ranges and conditions (RFC 9110). Where the storage has links, a
+ * plain GET is sent there; HEAD, ranges and conditions are answered here, since signed links are good for GET alone.
+ */
 export function fileRoutes(app: FastifyInstance, context: Context): void {
   const cacheControl = cacheControlOfFiles(context.config)
-  const {index} = context
+  const {downloads, index} = context
+  const redirects = new Redirects(context)
 
-  const download = async (request: Request, reply: FastifyReply) => {
+  const send = async (request: Request, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
     await requirePermission(context, request, project, 'read')
     const file = await index.findFile(request.params.file)
@@ -22,43 +27,59 @@ export function fileRoutes(app: FastifyInstance, context: Context): void {
     if (!file) throw (await context.origin.knowsAll()) ? notFound() : notComplete()
     if (file.name !== project) throw notFound()
 
-    const {size, modified, fingerprint} = await index.statFile(file).catch((error: unknown) => {
-      throw error instanceof ObjectMissing ? notFound() : error
-    })
-    const etag = `"${file.data.hash_sha256 ?? Buffer.from(fingerprint).toString('base64url')}"`
-    void reply
-      .header('etag', etag)
-      .header('last-modified', modified.toUTCString())
-      .header('accept-ranges', 'bytes')
-      .header('cache-control', cacheControl)
     const {headers} = request
+    const isGet = request.method === 'GET'
+    const mayRedirect = isGet && headers.range === undefined
+    const isConditional = headers['if-none-match'] !== undefined || headers['if-modified-since'] !== undefined
+    if (mayRedirect && !isConditional) await redirects.follow(file)
+
+    const download = await downloads.find(file)
+    const {size, modified} = download
+    const etag = `"${download.etag}"`
+    const describe = () =>
+      void reply
+        .header('etag', etag)
+        .header('last-modified', modified.toUTCString())
+        .header('accept-ranges', 'bytes')
+        .header('cache-control', cacheControl)
     const unchanged =
       headers['if-none-match'] === undefined
         ? notModifiedSince(headers['if-modified-since'], modified)
         : matchesEtag(headers['if-none-match'], etag)
-    if (unchanged) return reply.code(304).send()
+    if (unchanged) {
+      describe()
+      return reply.code(304).send()
+    }
+    if (mayRedirect) await redirects.follow(file)
 
-    void reply.type('application/octet-stream').header('x-content-type-options', 'nosniff')
+    const range = rangeStillValid(headers['if-range']?.toString(), etag, modified)
+      ? parseRange(headers.range, size)
+      : undefined
+    if (range === 'none') {
+      throw new HttpError(416, '', {headers: {'content-range': `bytes */${size}`, 'accept-ranges': 'bytes'}})
+    }
+    const length = range ? range.end - range.start + 1 : size
+    // Before any header: what fails here is answered like every other error.
+    const source = isGet && length > 0 ? await download.open(range) : undefined
+    describe()
+    void reply
+      .type('application/octet-stream')
+      .header('x-content-type-options', 'nosniff')
+      .header('content-length', length)
     if (context.config.core.streamFiles) {
       void reply.header(
         'content-disposition',
         `attachment; filename="${file.filename.replace(/["\\]|[^ -~]/g, '_')}"`,
       )
     }
-    const range = rangeStillValid(headers['if-range']?.toString(), etag, modified)
-      ? parseRange(headers.range, size)
-      : undefined
-    if (range === 'none') {
-      throw new HttpError(416, '', {headers: {'content-range': `bytes */${size}`}})
-    }
-    const length = range ? range.end - range.start + 1 : size
     if (range) void reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`)
-    void reply.header('content-length', length)
-    if (request.method === 'HEAD' || length === 0) return reply.send(request.method === 'HEAD' ? null : '')
-    return reply.send(await index.openFile(file, range))
+    if (!source) return reply.send(isGet ? '' : null)
+    return sendBytes(reply, source, {start: range?.start ?? 0, length}, error =>
+      context.log.warn({err: error, file: file.filename}, 'a download broke off'),
+    )
   }
   for (const end of ['', '/']) {
-    app.route({method: ['GET', 'HEAD'], url: `/api/package/:project/:file${end}`, handler: download})
+    app.route({method: ['GET', 'HEAD'], url: `/api/package/:project/:file${end}`, handler: send})
   }
 }
 

@@ -55,11 +55,11 @@ export function packageRoutes(app: FastifyInstance, context: Context): void {
     handler: async (request, reply) => {
       const project = normalizeName(request.params.project)
       const identity = await requirePermission(context, request, project, 'read')
-      const root = context.address.root(request)
       const files = await index.listFiles(project)
+      const addressOf = await index.links.addressesOf(files, `${context.address.root(request)}/`)
       void reply.header('cache-control', 'private, no-cache')
       return sendJson(context, reply, {
-        packages: files.map(file => packageJson(file, root)),
+        packages: files.map(file => packageJson(file, addressOf)),
         write: await policy.can(identity, project, 'write'),
       })
     },

@@ -65,8 +65,8 @@ export function simpleRoutes(app: FastifyInstance, context: Context): void {
     if (files.length === 0 || !mayRead) {
       return elsewhere({name, kind: 'json', exists: files.length > 0, mayRead, identity})
     }
-    const root = `${address.root(request)}/`
-    const value = legacyProject(name, files, {root, ...(version !== undefined && {version})})
+    const addressOf = await index.links.addressesOf(files, `${address.root(request)}/`)
+    const value = legacyProject(name, files, {addressOf, ...(version !== undefined && {version})})
     if (!value) throw notFound(`${normalized} has no version ${version ?? ''}`)
     void reply.header('cache-control', 'private, no-cache').header('vary', 'Authorization')
     return sendJson(context, reply, value as unknown as Json)

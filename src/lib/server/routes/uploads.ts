@@ -124,7 +124,7 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
       {overwrite: policy.mayOverwrite(identity), check: checkWrite},
     )
     context.log.info({file: file.filename, user: identity.username, outcome}, 'uploaded')
-    return packageJson(file, context.address.root(request))
+    return packageJson(file, await index.links.addressesOf([file], `${context.address.root(request)}/`))
   } finally {
     await received?.spooled[Symbol.asyncDispose]()
   }
