@@ -9,8 +9,16 @@ export const caches: readonly BackendEntry<Cache>[] = [
     aliases: ['pypicloud.cache.SQLCache', 'pypicloud.cache.sql.SQLCache'],
     load: async () => (await import('./sql.js')).openSqlCache,
   },
-  {name: 'redis', aliases: ['pypicloud.cache.RedisCache', 'pypicloud.cache.redis_cache.RedisCache']},
-  {name: 'dynamo', aliases: ['pypicloud.cache.dynamo.DynamoCache']},
+  {
+    name: 'redis',
+    aliases: ['pypicloud.cache.RedisCache', 'pypicloud.cache.redis_cache.RedisCache'],
+    load: async () => (await import('./redis.js')).openRedisCache,
+  },
+  {
+    name: 'dynamo',
+    aliases: ['pypicloud.cache.DynamoCache', 'pypicloud.cache.dynamo.DynamoCache'],
+    load: async () => (await import('./dynamo.js')).openDynamoCache,
+  },
 ]
 
 export const findCache = (config: Config): Promise<Opener<Cache>> =>

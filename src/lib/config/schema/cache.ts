@@ -1,4 +1,4 @@
-import {bool, int, list, optionalInt, optionalText, text} from '../fields.js'
+import {bool, choice, int, list, optionalInt, optionalText, text} from '../fields.js'
 import {backendSchema, type BackendSchema} from './schema.js'
 
 const gracefulReload = bool('db.graceful_reload', {
@@ -64,9 +64,24 @@ export const redisCacheFields = {
   url: text('db.url', {
     required: true,
     secret: true,
-    help: 'redis://[user]:password@host:port/number, rediss:// with TLS, or unix://path?db=number.',
+    help: 'redis://[user]:password@host:port/number, rediss:// with TLS, or unix://path?db=number. Options as in redis-py: ?socket_timeout=5, ?ssl_ca_certs=FILE, ?ssl_cert_reqs=none …',
   }),
   clustered: bool('db.clustered', {default: false, since: '1.3.8', help: 'The server is a Redis cluster.'}),
+  nodes: list('db.nodes', {
+    default: [],
+    since: 'ours',
+    help: 'Further nodes of the cluster as host:port, for a start while the one of db.url is down.',
+  }),
+  sentinels: list('db.sentinels', {
+    default: [],
+    since: 'ours',
+    help: 'Sentinels as host:port, which know the primary. The host of db.url is then the name of its group.',
+  }),
+  sentinelPassword: optionalText('db.sentinel_password', {
+    since: 'ours',
+    secret: true,
+    help: 'Password of the sentinels.',
+  }),
   gracefulReload,
 } as const
 
@@ -82,6 +97,11 @@ export const dynamoCacheFields = {
     help: 'Access key. Without one the usual AWS sources are asked.',
   }),
   secretAccessKey: optionalText('db.aws_secret_access_key', {secret: true, help: 'Secret key.'}),
+  sessionToken: optionalText('db.aws_session_token', {
+    secret: true,
+    since: 'ours',
+    help: 'Session token of temporary keys.',
+  }),
   namespace: text('db.namespace', {
     default: '',
     help: 'Put in front of the table names as it stands, without a separator.',
@@ -89,7 +109,24 @@ export const dynamoCacheFields = {
   tablenames: list('db.tablenames', {
     default: ['DynamoPackage', 'PackageSummary'],
     since: '1.0.5',
-    help: 'Names of the two tables: files, then projects.',
+    help: 'Names of the two tables: files, then projects. A third one of ours is called as the first with PpcToolkit behind it.',
+  }),
+  billing: choice('db.billing', ['on-demand', 'provisioned'], {
+    default: 'on-demand',
+    since: 'ours',
+    help: 'How tables are billed that are created here. Those that are there stay as they are.',
+  }),
+  readCapacity: int('db.read_capacity', {
+    default: 5,
+    min: 1,
+    since: 'ours',
+    help: 'Read units a second of each table that is created with db.billing = provisioned.',
+  }),
+  writeCapacity: int('db.write_capacity', {
+    default: 5,
+    min: 1,
+    since: 'ours',
+    help: 'Write units a second of each table that is created with db.billing = provisioned.',
   }),
   gracefulReload,
 } as const
@@ -97,13 +134,30 @@ export const dynamoCacheFields = {
 /** By the short name that `pypi.db` has. */
 export const cacheSchemas: Readonly<Record<string, BackendSchema>> = {
   sql: backendSchema(sqlCacheFields),
-  redis: backendSchema(redisCacheFields),
-  dynamo: backendSchema(dynamoCacheFields, function* ({regionName, host, tablenames}) {
-    if (regionName === undefined && host === undefined) {
-      yield {key: 'db.region_name', message: 'missing: dynamo needs it, or db.host'}
+  redis: backendSchema(redisCacheFields, function* ({clustered, nodes, sentinels}) {
+    if (clustered && sentinels.length > 0) {
+      yield {key: 'db.sentinels', message: 'a cluster has no sentinels: remove them, or db.clustered'}
     }
-    if (tablenames.length !== 2) {
-      yield {key: 'db.tablenames', message: `found ${tablenames.length} names, expected 2`}
+    if (!clustered && nodes.length > 0) {
+      yield {key: 'db.nodes', message: 'only a cluster has further nodes: set db.clustered = true'}
     }
   }),
+  dynamo: backendSchema(
+    dynamoCacheFields,
+    function* ({regionName, host, tablenames, accessKeyId, secretAccessKey}) {
+      if (regionName === undefined && host === undefined) {
+        yield {key: 'db.region_name', message: 'missing: dynamo needs it, or db.host'}
+      }
+      if (tablenames.length !== 2) {
+        yield {key: 'db.tablenames', message: `found ${tablenames.length} names, expected 2`}
+      }
+      if (tablenames.length === 2 && tablenames[0] === tablenames[1]) {
+        yield {key: 'db.tablenames', message: 'both tables have the same name'}
+      }
+      if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+        const key = accessKeyId === undefined ? 'db.aws_secret_access_key' : 'db.aws_access_key_id'
+        yield {key, message: 'needs the other half: access key and secret key go together'}
+      }
+    },
+  ),
 }
