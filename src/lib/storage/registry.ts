@@ -9,18 +9,25 @@ export const storages: readonly BackendEntry<ObjectStore>[] = [
     aliases: ['pypicloud.storage.FileStorage', 'pypicloud.storage.files.FileStorage'],
     load: async () => (await import('./file.js')).openFileStore,
   },
-  {name: 's3', aliases: ['pypicloud.storage.S3Storage', 'pypicloud.storage.s3.S3Storage']},
+  {
+    name: 's3',
+    aliases: ['pypicloud.storage.S3Storage', 'pypicloud.storage.s3.S3Storage'],
+    load: async () => (await import('./s3.js')).openS3Store,
+  },
   {
     name: 'cloudfront',
     aliases: ['pypicloud.storage.CloudFrontS3Storage', 'pypicloud.storage.s3.CloudFrontS3Storage'],
+    load: async () => (await import('./cloudfront.js')).openCloudFrontStore,
   },
   {
     name: 'gcs',
     aliases: ['pypicloud.storage.GoogleCloudStorage', 'pypicloud.storage.gcs.GoogleCloudStorage'],
+    load: async () => (await import('./gcs.js')).openGcsStore,
   },
   {
     name: 'azure-blob',
     aliases: ['pypicloud.storage.AzureBlobStorage', 'pypicloud.storage.azure_blob.AzureBlobStorage'],
+    load: async () => (await import('./azure-blob.js')).openAzureBlobStore,
   },
 ]
 

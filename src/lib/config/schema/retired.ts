@@ -5,9 +5,6 @@ export const retiredKeys: ReadonlyMap<string, string> = new Map([
   ['storage.secret_key', 'storage.aws_secret_access_key'],
   ['storage.region', 'storage.region_name'],
   ['storage.sse', 'storage.server_side_encryption'],
-  ['storage.host', 'storage.endpoint_url'],
-  ['storage.port', 'storage.endpoint_url'],
-  ['storage.is_secure', 'storage.use_ssl'],
   ['storage.calling_format', 'storage.addressing_style'],
   // the documentation's slips, COMPAT §1.5 and §1.8
   ['pypi.s3', 'pypi.storage'],

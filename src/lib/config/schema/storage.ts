@@ -74,6 +74,26 @@ const bucketFields = {
 /** `pypi.storage = s3`. */
 export const s3StorageFields = {
   ...bucketFields,
+  expireAfter: {
+    ...bucketFields.expireAfter,
+    remark: (value: string) =>
+      Number(value) > 604_800 ? 'links are signed for 604800 seconds, seven days, at most' : undefined,
+  },
+  host: optionalText('storage.host', {
+    deprecated: 'write storage.endpoint_url = https://HOST:PORT',
+    help: 'Host of an S3-compatible service, as files of pypicloud 0.x have it. Read where there is no storage.endpoint_url.',
+  }),
+  port: optionalInt('storage.port', {
+    min: 1,
+    max: 65_535,
+    deprecated: 'write storage.endpoint_url = https://HOST:PORT',
+    help: 'Port of storage.host.',
+  }),
+  isSecure: bool('storage.is_secure', {
+    default: true,
+    deprecated: 'write storage.endpoint_url = http://HOST:PORT or https://HOST:PORT',
+    help: 'Speaks HTTPS to storage.host.',
+  }),
   accessKeyId: optionalText('storage.aws_access_key_id', {
     help: 'Access key. Without one the usual AWS sources are asked: environment, shared files, container, instance.',
   }),
@@ -94,9 +114,13 @@ export const s3StorageFields = {
     help: 'Speaks HTTPS where storage.endpoint_url does not say.',
   }),
   verify: verify('storage.verify', {help: 'Checks the certificate of the service.'}),
-  signatureVersion: optionalText('storage.signature_version', {
-    help: 'Links are always signed with version 4, which s3v4 asks for.',
-  }),
+  signatureVersion: {
+    ...optionalText('storage.signature_version', {
+      help: 'Requests and links are always signed with version 4, which s3v4 asks for.',
+    }),
+    remark: (value: string) =>
+      value === '' || value === 's3v4' ? undefined : 'everything is signed with version 4 (s3v4)',
+  },
   userAgent: optionalText('storage.user_agent', {help: 'User-Agent header of requests to the service.'}),
   userAgentExtra: optionalText('storage.user_agent_extra', {help: 'Appended to the User-Agent header.'}),
   connectTimeout: optionalInt('storage.connect_timeout', {min: 0, help: 'Seconds until connecting fails.'}),
@@ -115,7 +139,7 @@ export const s3StorageFields = {
   proxies: table('storage.proxies', {help: 'Proxies by scheme, one "https = http://proxy:3128" a line.'}),
   useAccelerateEndpoint: bool('storage.use_accelerate_endpoint', {
     default: false,
-    help: 'Uses S3 Transfer Acceleration.',
+    help: 'Uses S3 Transfer Acceleration. Without effect beside storage.endpoint_url.',
   }),
   payloadSigningEnabled: optionalBool('storage.payload_signing_enabled', {
     help: 'Signs the bodies of uploads too.',
@@ -123,14 +147,23 @@ export const s3StorageFields = {
   addressingStyle: optionalChoice('storage.addressing_style', ['auto', 'virtual', 'path'], {
     help: 'Where the bucket name goes: into the host (virtual) or into the path.',
   }),
-  serverSideEncryption: optionalText('storage.server_side_encryption', {
-    help: 'Encryption that the service applies: AES256 or aws:kms.',
+  serverSideEncryption: {
+    ...optionalText('storage.server_side_encryption', {
+      help: 'Encryption that the service applies: AES256 or aws:kms.',
+    }),
+    remark: (value: string) =>
+      ['', 'AES256', 'aws:kms'].includes(value) ? undefined : 'expected AES256 or aws:kms, sent as it stands',
+  },
+  sseKmsKeyId: optionalText('storage.sse_kms_key_id', {
+    since: 'ours',
+    help: 'Key of the KMS that encrypts new objects, with storage.server_side_encryption = aws:kms. The key of the account by default.',
   }),
 } as const
 
 /** `pypi.storage = cloudfront`: S3 behind CloudFront. */
 export const cloudFrontStorageFields = {
   ...s3StorageFields,
+  expireAfter: bucketFields.expireAfter,
   domain: text('storage.cloud_front_domain', {
     required: true,
     help: 'Base address of the distribution with its scheme: https://d123.cloudfront.net.',
@@ -194,22 +227,27 @@ export const azureStorageFields = {
     environment: 'AZURE_STORAGE_ACCOUNT',
     help: 'Name of the storage account.',
   }),
-  accountKey: text('storage.storage_account_key', {
-    required: true,
+  accountKey: optionalText('storage.storage_account_key', {
     secret: true,
     since: '1.0.16',
     environment: 'AZURE_STORAGE_KEY',
-    help: 'Key of the storage account.',
+    help: 'Key of the storage account. Without it storage.storage_sas_token counts, then the identity of the process: environment, workload identity, managed identity, login of the command line.',
+  }),
+  sasToken: optionalText('storage.storage_sas_token', {
+    secret: true,
+    since: 'ours',
+    environment: 'AZURE_STORAGE_SAS_TOKEN',
+    help: 'Shared access signature of the account or of the container, used where there is no key. Files are then sent through this server, because a token signs no links.',
   }),
   containerName: text('storage.storage_container_name', {
     required: true,
     since: '1.0.16',
-    help: 'Name of the container.',
+    help: 'Name of the container. Made when it is missing, and a second one beside it, with -ppc-notes at its end, for notes on deleted projects.',
   }),
   accountUrl: optionalText('storage.storage_account_url', {
     since: '1.0.16',
     environment: 'AZURE_STORAGE_SERVICE_ENDPOINT',
-    help: 'Address of the service; https://ACCOUNT.blob.core.windows.net by default.',
+    help: 'Address of the service; https://ACCOUNT.blob.core.windows.net by default. May end in a shared access signature.',
   }),
   ...diskCacheFields,
   prefix: bucketFields.prefix,
