@@ -195,6 +195,7 @@ export const gcsAclOf = (name: string): string =>
 /** `pypi.storage = gcs`. */
 export const gcsStorageFields = {
   ...bucketFields,
+  expireAfter: s3StorageFields.expireAfter,
   objectAcl: optionalText('storage.object_acl', {
     help: 'Predefined ACL given to new objects, as publicRead. Not for buckets with uniform access.',
   }),
