@@ -1,5 +1,5 @@
 import {constants} from 'node:fs'
-import {access, mkdir, open, realpath, stat} from 'node:fs/promises'
+import {access, mkdir, open, realpath, stat, type FileHandle} from 'node:fs/promises'
 import {join, relative, resolve} from 'node:path'
 import {Readable} from 'node:stream'
 import type {Config} from '../config/config.js'
@@ -81,23 +81,16 @@ class FileStore implements ObjectStore {
   }
 
   async open(key: string, range?: ByteRange): Promise<Readable> {
-    const file = await open(this.#pathOf(key), constants.O_RDONLY | constants.O_NONBLOCK).catch(
-      (error: unknown) => {
-        throw this.#failure(error, key)
-      },
-    )
-    try {
-      const found = await file.stat()
-      if (!found.isFile()) throw new ObjectMissing(`${key} is not stored`)
-      const start = range?.start ?? 0
-      const end = Math.min(range?.end ?? Infinity, found.size - 1)
-      if (start <= end) return file.createReadStream({start, end, highWaterMark: chunkSize})
-      await file.close()
-      return Readable.from([])
-    } catch (error) {
-      await file.close().catch(() => undefined)
-      throw this.#failure(error, key)
-    }
+    const {file, size} = await this.#open(key)
+    const start = range?.start ?? 0
+    const end = Math.min(range?.end ?? Infinity, size - 1)
+    if (start <= end) return file.createReadStream({start, end, highWaterMark: chunkSize})
+    await file.close()
+    return Readable.from([])
+  }
+
+  async openFile(key: string): Promise<FileHandle> {
+    return (await this.#open(key)).file
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a contract of promises, and quicker without them
@@ -146,6 +139,22 @@ class FileStore implements ObjectStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // nothing stays open between calls
+  }
+
+  async #open(key: string): Promise<{file: FileHandle; size: number}> {
+    const file = await open(this.#pathOf(key), constants.O_RDONLY | constants.O_NONBLOCK).catch(
+      (error: unknown) => {
+        throw this.#failure(error, key)
+      },
+    )
+    try {
+      const found = await file.stat()
+      if (!found.isFile()) throw new ObjectMissing(`${key} is not stored`)
+      return {file, size: found.size}
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw this.#failure(error, key)
+    }
   }
 
   /** Callers have checked the parts. This is the last door before the file system. */
