@@ -69,8 +69,7 @@ const sameTime = (item: Item | undefined, time: Date): string | undefined =>
 
 /** A map, or the JSON text that old versions of pypicloud's library stored. */
 function dataOf(value: AttributeValue | undefined): DistFileData {
-  const entries = Object.entries(value?.M ? plain(value.M) : parsed(value?.S))
-  return Object.fromEntries(entries.filter(([, member]) => typeof member !== 'object' || member !== null))
+  return value?.M ? plain(value.M) : parsed(value?.S)
 }
 
 const plain = (map: Item): DistFileData =>

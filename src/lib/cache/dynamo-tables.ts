@@ -100,7 +100,10 @@ async function provide(client: DynamoClient, input: CreateTableCommandInput): Pr
   for (let pauseMs = 20; performance.now() < deadline; pauseMs = Math.min(pauseMs * 2, 2000)) {
     const table = await describe(client, name)
     if (table === undefined) await create(client, input)
-    else if (isUsable(table)) return requireForm(client, table, input)
+    else if (isUsable(table)) {
+      requireForm(client, table, input)
+      return
+    }
     await sleep(pauseMs) // one that is being dropped is created again when it is gone
   }
   throw new Unavailable(

@@ -16,7 +16,7 @@ export const caches: readonly BackendEntry<Cache>[] = [
   },
   {
     name: 'dynamo',
-    aliases: ['pypicloud.cache.DynamoCache', 'pypicloud.cache.dynamo.DynamoCache'],
+    aliases: ['pypicloud.cache.dynamo.DynamoCache'],
     load: async () => (await import('./dynamo.js')).openDynamoCache,
   },
 ]
