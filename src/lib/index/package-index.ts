@@ -17,6 +17,7 @@ import {
 } from '../storage/storage.js'
 import {FileLinks} from './file-links.js'
 import {Notes} from './notes.js'
+import {waitForLock} from './file-lock.js'
 import {findOtherSpelling, newestFirst} from './releases.js'
 import {Serial} from './serial.js'
 import {readUpload, type Published, type Upload} from './upload.js'
@@ -120,7 +121,9 @@ export class PackageIndex {
       summary: (upload.summary?.trim() ? upload.summary : metadata?.summary) ?? null,
       data,
     }
-    return this.#serial.run(name, () => this.#publish(file, upload, rights.overwrite))
+    return this.#serial.run(name, () =>
+      this.#asOnlyWriter(file, () => this.#publish(file, upload, rights.overwrite)),
+    )
   }
 
   /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. */
@@ -134,6 +137,17 @@ export class PackageIndex {
       await this.#storage.delete(file)
       await this.#forget(file)
     })
+  }
+
+  /** Where the storage does not decide which of several writers is first, a lock of the cache does (all servers share it). */
+  async #asOnlyWriter<T>(file: DistFile, work: () => Promise<T>): Promise<T> {
+    if ((await this.#storage.store.decidesPuts?.()) !== false) return work()
+    const lock = await waitForLock(this.#cache, `file:${file.filename}`)
+    try {
+      return await work()
+    } finally {
+      await lock[Symbol.asyncDispose]()
+    }
   }
 
   async #publish(file: DistFile, upload: Upload, overwrite: boolean): Promise<Published> {

@@ -5,6 +5,9 @@ import {s3Agents} from './s3-agents.js'
 import {s3Retries} from './s3-retries.js'
 import type {S3Settings, S3Values} from './s3-settings.js'
 
+// read when the first client is made; the lock keeps a release that runs on Node 20
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+
 /** Where nothing names a region, as boto. */
 const defaultRegion = 'us-east-1'
 
@@ -12,7 +15,6 @@ const defaultRegion = 'us-east-1'
 export function s3Client(settings: S3Settings, region: string): S3Client {
   const {values, endpoint, pathStyle} = settings
   const {httpAgent, httpsAgent} = s3Agents(settings)
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true' // the lock keeps a release that runs on Node 20
   const client = new S3Client({
     region,
     ...(endpoint && {endpoint: endpoint.href, forcePathStyle: pathStyle}),

@@ -1,0 +1,21 @@
+import {hostname} from 'node:os'
+import {setTimeout as sleep} from 'node:timers/promises'
+import type {Cache, Lock} from '../cache/cache.js'
+import {LockHeld, Unavailable} from '../errors.js'
+
+const patienceMs = 30_000
+
+/** Takes a lock that others hold for the time of an upload only. @throws {Unavailable} when they hold it for too long. */
+export async function waitForLock(cache: Cache, name: string): Promise<Lock> {
+  const giveUpAt = performance.now() + patienceMs
+  for (let pauseMs = 20; ; pauseMs = Math.min(500, pauseMs * 2)) {
+    try {
+      return await cache.acquireLock(name, {owner: `${hostname()}, process ${process.pid}: an upload`})
+    } catch (error) {
+      if (!(error instanceof LockHeld)) throw error
+      if (performance.now() > giveUpAt)
+        throw new Unavailable(`another upload is not finished: ${error.message}`)
+      await sleep(pauseMs * (0.5 + Math.random()))
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import {randomBytes} from 'node:crypto'
+import {buffer, text} from 'node:stream/consumers'
+import {after, before, describe, it} from 'node:test'
+import {ListMultipartUploadsCommand, S3Client} from '@aws-sdk/client-s3'
+import {Unavailable} from '../../src/lib/errors.js'
+import {openS3Store} from '../../src/lib/storage/s3.js'
+import {ObjectExists, ObjectMissing, type ObjectStore} from '../../src/lib/storage/storage.js'
+import {bodyOf, bodyThatBreaks} from '../contracts/object-store.js'
+import {s3Error, startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
+import {startService, type Service} from '../services/index.js'
+import {needs} from '../support/needs.js'
+import {s3Config} from './s3-services.js'
+
+const MiB = 1 << 20
+
+describe('S3 over a bad connection', needs('versitygw'), () => {
+  let service: Service & {accessKeyId: string; secretAccessKey: string}
+  let proxy: FaultProxy
+  let store: ObjectStore
+  let raw: S3Client
+  before(async () => {
+    service = await startService('versitygw')
+    proxy = await startFaultProxy(service.url)
+    store = await openS3Store(await s3Config(proxy.url, {'storage.prefix': 'p/'}, service))
+    raw = new S3Client({
+      endpoint: service.url,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: service,
+    })
+  })
+  after(async () => {
+    raw.destroy()
+    await store[Symbol.asyncDispose]()
+    await proxy[Symbol.asyncDispose]()
+    await service[Symbol.asyncDispose]()
+  })
+  const partsLeft = async () =>
+    (await raw.send(new ListMultipartUploadsCommand({Bucket: 'packages'}))).Uploads?.length ?? 0
+
+  it('throttling and server errors are waited out', async () => {
+    proxy.faults = [
+      {path: 'slow-1.0', first: 2, fault: s3Error(503, 'SlowDown')},
+      {path: 'slow-1.0', first: 4, fault: s3Error(500, 'InternalError')},
+      {path: 'many-', first: 20, fault: s3Error(503, 'SlowDown')},
+      {path: 'list-type', first: 2, fault: s3Error(503, 'SlowDown')},
+    ]
+    const bytes = randomBytes(20 * MiB)
+    await store.put('p/slow-1.0.zip', bodyOf(bytes), {replace: false})
+    assert.deepEqual(await buffer(await store.open('p/slow-1.0.zip')), bytes)
+    const small = Array.from({length: 30}, (_, index) => `p/many-${index}.zip`)
+    await Promise.all(small.map(key => store.put(key, bodyOf(key), {replace: false})))
+    const listed: string[] = []
+    for await (const {key} of store.list('')) listed.push(key)
+    assert.deepEqual(listed.filter(key => key.includes('many')).sort(), small.sort())
+    proxy.faults = []
+  })
+
+  it('a service that never recovers is unavailable', async () => {
+    proxy.faults = [{method: 'HEAD', fault: s3Error(503, 'SlowDown')}]
+    await assert.rejects(store.stat('p/many-1.zip'), Unavailable)
+    proxy.faults = []
+  })
+
+  it('a download that breaks goes on behind the last byte', async () => {
+    const bytes = randomBytes(3 * MiB)
+    await store.put('p/read-1.0.zip', bodyOf(bytes), {replace: false})
+    for (const kind of ['reset', 'truncate'] as const) {
+      proxy.faults = [{method: 'GET', path: 'read-1.0', first: 3, fault: {kind, afterBytes: 700_000}}]
+      assert.deepEqual(await buffer(await store.open('p/read-1.0.zip')), bytes)
+      assert.deepEqual(
+        await buffer(await store.open('p/read-1.0.zip', {start: 5, end: 2 * MiB})),
+        bytes.subarray(5, 2 * MiB + 1),
+      )
+    }
+    proxy.faults = []
+  })
+
+  it('a download that keeps breaking fails and never ends early', async () => {
+    proxy.faults = [{method: 'GET', path: 'read-1.0', fault: {kind: 'truncate', afterBytes: 1000}}]
+    await assert.rejects(async () => buffer(await store.open('p/read-1.0.zip')), /read-1\.0/)
+    proxy.faults = []
+  })
+
+  it('a download never mixes two objects', async () => {
+    const where = 'p/mixed-1.0.zip'
+    await store.put(where, bodyOf(Buffer.alloc(MiB, 'a')), {replace: false})
+    proxy.faults = [
+      {method: 'GET', path: 'mixed-1.0', first: 1, fault: {kind: 'truncate', afterBytes: 500_000}},
+    ]
+    const stream = await store.open(where)
+    await store.put(where, bodyOf(Buffer.alloc(MiB, 'b')), {replace: true})
+    await assert.rejects(buffer(stream), /was replaced while it was read/)
+    proxy.faults = []
+  })
+
+  it('an answer that was lost is no second upload', async () => {
+    for (const [name, size, path] of [
+      ['lost-small-1.0.zip', 100, 'lost-small'],
+      ['lost-large-1.0.zip', 9 * MiB, 'uploadId'],
+    ] as const) {
+      const method = size > MiB ? 'POST' : 'PUT'
+      proxy.faults = [{method, path, first: 1, fault: {kind: 'lose-answer'}}]
+      const bytes = randomBytes(size)
+      await store.put(`p/${name}`, bodyOf(bytes), {replace: false, metadata: {summary: name}})
+      assert.deepEqual(await buffer(await store.open(`p/${name}`)), bytes)
+      await assert.rejects(store.put(`p/${name}`, bodyOf('other'), {replace: false}), ObjectExists)
+    }
+    proxy.faults = []
+  })
+
+  it('an upload that is cut is sent again, or nothing of it is seen', async () => {
+    const bytes = randomBytes(20 * MiB)
+    proxy.faults = [{method: 'PUT', path: 'cut-1.0', first: 2, fault: {kind: 'cut-upload', afterBytes: MiB}}]
+    await store.put('p/cut-1.0.zip', bodyOf(bytes), {replace: false})
+    assert.deepEqual(await buffer(await store.open('p/cut-1.0.zip')), bytes)
+    proxy.faults = [{method: 'PUT', path: 'gone-1.0', fault: {kind: 'cut-upload', afterBytes: MiB}}]
+    await assert.rejects(store.put('p/gone-1.0.zip', bodyOf(bytes), {replace: false}), Unavailable)
+    proxy.faults = []
+    await assert.rejects(store.stat('p/gone-1.0.zip'), ObjectMissing)
+    assert.equal(await partsLeft(), 0)
+  })
+
+  it('a large body that breaks or has another length leaves no parts behind', async () => {
+    await store.put('p/kept-1.0.zip', bodyOf('old'), {replace: false})
+    const bodies = [
+      bodyThatBreaks(40 * MiB),
+      {...bodyOf(randomBytes(20 * MiB)), size: 20 * MiB + 1},
+      {...bodyOf(randomBytes(20 * MiB)), size: 20 * MiB - 1},
+    ]
+    for (const body of bodies) await assert.rejects(store.put('p/kept-1.0.zip', body, {replace: true}))
+    assert.equal(await text(await store.open('p/kept-1.0.zip')), 'old')
+    assert.equal(await partsLeft(), 0)
+    const stop = new AbortController()
+    proxy.faults = [
+      {method: 'PUT', path: 'partNumber=2', when: () => (stop.abort(), false), fault: {kind: 'hang'}},
+    ]
+    await assert.rejects(
+      store.put('p/stopped-1.0.zip', bodyOf(randomBytes(40 * MiB)), {replace: false, signal: stop.signal}),
+    )
+    proxy.faults = []
+    await assert.rejects(store.stat('p/stopped-1.0.zip'), ObjectMissing)
+    assert.equal(await partsLeft(), 0)
+  })
+})
