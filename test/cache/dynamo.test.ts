@@ -22,9 +22,19 @@ import {fixtures} from '../support/paths.js'
 import {open, openDynamo, openFresh, settingsFor} from './open-dynamo.js'
 
 const module = new URL('./open-dynamo.js', import.meta.url).href
-const excused = {
+const watching = {
   'takes the lock of a killed process over, after its expiry and not before':
     'DynamoDB has no clock: who finds a lock watches it for its expiry before it answers',
+}
+/** moto undoes a transaction by taking the whole database back to where it was, with what others wrote meanwhile. */
+const alone = 'moto loses writes of others when it undoes a transaction'
+const excused = {
+  moto: {
+    ...watching,
+    'loses no write of several processes, and notices them at once': alone,
+    'survives a writer that is killed': alone,
+  },
+  dynalite: watching,
 }
 const file: DistFile = {
   filename: 'new_lib-1.0-py3-none-any.whl',
@@ -65,7 +75,7 @@ for (const name of ['moto', 'dynalite'] as const) {
     describeCache(
       `dynamo (${name})`,
       () => open(service.url),
-      excused,
+      excused[name],
       () => ({module, argument: service.url}),
       {many: 600},
     )
@@ -81,7 +91,7 @@ for (const name of ['moto', 'dynalite'] as const) {
           AttributeDefinitions: table.AttributeDefinitions,
           KeySchema: table.KeySchema,
           ProvisionedThroughput: {ReadCapacityUnits: 5, WriteCapacityUnits: 5},
-          ...(table.GlobalSecondaryIndexes && {
+          ...(table.GlobalSecondaryIndexes?.length && {
             GlobalSecondaryIndexes: table.GlobalSecondaryIndexes.map(index => ({
               IndexName: index.IndexName,
               KeySchema: index.KeySchema,
@@ -145,7 +155,10 @@ for (const name of ['moto', 'dynalite'] as const) {
     it('creates tables as asked, and leaves those alone that are something else', async () => {
       await using onDemand = await openDynamo(service.url, {namespace: 'a.'})
       assert.ok(onDemand)
-      assert.equal((await describeTable('a.DynamoPackage'))?.BillingModeSummary?.BillingMode, 'PAY_PER_REQUEST')
+      assert.equal(
+        (await describeTable('a.DynamoPackage'))?.BillingModeSummary?.BillingMode,
+        'PAY_PER_REQUEST',
+      )
       await using provisioned = await openDynamo(service.url, {
         namespace: 'b.',
         tablenames: ['Files', 'Projects'],
@@ -198,12 +211,15 @@ for (const name of ['moto', 'dynalite'] as const) {
         {filename: {S: 'b-1.zip'}, name: {S: 'b'}, last_modified: {S: 'yesterday'}, data: {S: 'not json'}},
         {filename: {S: 'c-1.zip'}, name: {S: 'c'}, last_modified: {N: '5'}, data: {S: '{"path": "x"}'}},
       ]) {
-        await client.send(new PutItemCommand({TableName: 'odd-DynamoPackage', Item: item as Item}))
+        await client.send(new PutItemCommand({TableName: 'odd-DynamoPackage', Item: item}))
       }
       assert.deepEqual((await cache.findFile('b-1.zip'))?.data, {})
       assert.deepEqual((await cache.findFile('c-1.zip'))?.data, {path: 'x'})
       assert.equal(await cache.findFile('nameless.zip'), undefined)
-      const saved = await cache.save([{...file, filename: 'nameless.zip'}, {...file, filename: 'b-1.zip'}])
+      const saved = await cache.save([
+        {...file, filename: 'nameless.zip'},
+        {...file, filename: 'b-1.zip'},
+      ])
       assert.equal(saved.length, 2)
     })
 

@@ -16,9 +16,9 @@ type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = Parame
   typeof DynamoDBClient.prototype.send<I, O>
 >[0]
 
-/** How long a busy table is asked again, and how often a broken connection. */
+/** How long a busy table is asked again, and how often a broken connection or a service that answers by failures. */
 const busyForMs = 20_000
-const brokenAttempts = 4
+const brokenAttempts = {unreachable: 4, failing: 10} as const
 const connections = 32
 
 /** The SDK's client with our own retries and our own sentences. */
@@ -42,7 +42,10 @@ export class DynamoClient implements Disposable {
         return await this.#client.send(command)
       } catch (error) {
         const kind = retryKind(error)
-        const spent = kind === 'busy' ? performance.now() - started > busyForMs : attempt >= brokenAttempts
+        const spent =
+          kind === 'busy'
+            ? performance.now() - started > busyForMs
+            : kind !== undefined && attempt >= brokenAttempts[kind]
         if (kind === undefined || spent) {
           throw explainDynamo(error, this.origin, (command.input as {TableName?: string}).TableName)
         }

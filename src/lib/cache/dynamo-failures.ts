@@ -12,12 +12,12 @@ export interface DynamoOrigin {
 }
 
 /** Whether it may go better in a moment. `busy`: the table has less capacity than it is asked for. */
-export function retryKind(error: unknown): 'busy' | 'broken' | undefined {
+export function retryKind(error: unknown): 'busy' | 'unreachable' | 'failing' | undefined {
   if (!(error instanceof Error)) return undefined
   if (busy.has(error.name)) return 'busy'
   const status = statusOf(error)
-  if (broken.has(error.name) || broken.has(codeOf(error)) || (status !== undefined && status >= 500))
-    return 'broken'
+  if (status !== undefined && status >= 500) return 'failing'
+  if (unreachable.has(error.name) || unreachable.has(codeOf(error))) return 'unreachable'
   return undefined
 }
 
@@ -38,8 +38,11 @@ export function explainDynamo(error: unknown, where: DynamoOrigin, table?: strin
   if (code === 'ENOTFOUND') {
     return new Unavailable(`${at}: ${where.service} has no address: check the name, or the network`, options)
   }
-  if (retryKind(error) === 'broken') {
-    return new Unavailable(`${at}: ${where.service} can't be reached now (${code || error.name})`, options)
+  if (retryKind(error) !== undefined) {
+    return new Unavailable(
+      `${at}: ${where.service} can't be reached now (${code || `${error.name} ${statusOf(error) ?? ''}`.trim()})`,
+      options,
+    )
   }
   if (error.name === 'ResourceNotFoundException') {
     return new Unavailable(
@@ -86,8 +89,8 @@ const busy = new Set([
   'TransactionConflictException',
   'TooManyRequestsException',
 ])
-const broken = new Set([
-  ...['InternalServerError', 'ServiceUnavailable', 'TimeoutError', 'RequestTimeout', 'NetworkingError'],
+const unreachable = new Set([
+  ...['TimeoutError', 'RequestTimeout', 'NetworkingError'],
   ...[
     'ECONNREFUSED',
     'ECONNRESET',
