@@ -110,17 +110,17 @@ for (const name of ['moto', 'dynalite'] as const) {
         const prefix = `${fixture}-`
         const [files, projects] = readFixture(fixture)
         assert.ok(files && projects)
-        for (const [table, {describe: form, items: rows}] of [files, projects]) {
-          await create(form, prefix)
+        for (const [, {describe: form}] of [files, projects]) await create(form, prefix)
+        await using cache = await openDynamo(service.url, {
+          namespace: prefix,
+          tablenames: [files[0], projects[0]],
+        })
+        for (const [table, {items: rows}] of [files, projects]) {
           for (const row of rows) {
             await client.send(new PutItemCommand({TableName: `${prefix}${table}`, Item: row}))
           }
         }
         const before = await items(`${prefix}${files[0]}`)
-        await using cache = await openDynamo(service.url, {
-          namespace: prefix,
-          tablenames: [files[0], projects[0]],
-        })
         const all: DistFile[] = []
         for await (const each of cache.listAllFiles()) all.push(each)
         assert.equal(all.length, files[1].items.length)
