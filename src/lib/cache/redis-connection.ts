@@ -39,6 +39,7 @@ export class RedisConnection implements AsyncDisposable {
   /** Counts the connections that were made: what was known of the server may be wrong after another one. */
   epoch = 0
   #lastError: Error | undefined
+  #opened = false
   readonly client: Redis | Cluster
 
   private constructor(
@@ -56,7 +57,11 @@ export class RedisConnection implements AsyncDisposable {
           dnsLookup: (address, callback) => callback(null, address), // names are what TLS certificates are for
           redisOptions: optionsOf(places),
         })
-      : new Redis(optionsOf(places))
+      : new Redis({
+          ...optionsOf(places),
+          // null ends it for good: right for the first attempt alone
+          sentinelRetryStrategy: attempt => (this.#opened ? pause(attempt) : null),
+        })
     this.client.on('error', (error: Error) => (this.#lastError = error))
     this.client.on('ready', () => (this.epoch += 1))
   }
@@ -66,7 +71,10 @@ export class RedisConnection implements AsyncDisposable {
     const connection = new RedisConnection(places, where)
     try {
       await connection.client.connect()
-      await connection.run(() => connection.client.ping())
+      // asked for once more, because a number that the server doesn't have goes unnoticed while connecting
+      const {client} = connection
+      await (client instanceof Cluster ? client.ping() : client.select(places.target.db))
+      connection.#opened = true
     } catch (error) {
       connection.client.disconnect()
       throw connection.explain(error)
@@ -166,7 +174,8 @@ function optionsOf({target, clusterNodes, sentinels, sentinelPassword}: RedisPla
         sentinels: [...sentinels],
         name: host,
         ...(sentinelPassword !== undefined && {sentinelPassword}),
-        sentinelRetryStrategy: () => null, // one round; `retryStrategy` starts the next
+        commandTimeout: 5000, // while sentinels are asked for the server, no connection breaks
+        sentinelRetryStrategy: pause,
       }
     : path === undefined
       ? {host, port}

@@ -25,12 +25,12 @@ const meanings: readonly Meaning[] = [
     says: 'refuses the user or password of the URL',
   },
   {
-    pattern: /^NOPERM|no permissions/i,
+    pattern: /^NOPERM|no permissions|user executing the script can't/i,
     kind: DatabaseFailed,
     says: 'does not let this user do what a cache needs: give it the commands of the keys pypicloud:* and ppc-toolkit:*',
   },
   {
-    pattern: /^WRONGTYPE/,
+    pattern: /^(?:ERR )?WRONGTYPE/,
     kind: DatabaseFailed,
     says: 'has a key of pypicloud that is not of the type that pypicloud gives it: delete the keys pypicloud:* and rebuild',
   },

@@ -1,10 +1,11 @@
 import type {DistFile} from '../packaging/dist-file.js'
 import type {Command, RedisConnection} from './redis-connection.js'
 import {filesKey, namesKey, rowKey} from './redis-keys.js'
+import {readFields} from './redis-scripts.js'
 import {rowOfHash, type Hash, type RedisRow} from './redis-rows.js'
 
 const membersAtOnce = 1000
-const rowsAtOnce = 500
+const rowsAtOnce = 1000
 /** How many file names are in memory while everything is listed. */
 const namesAtOnce = 50_000
 
@@ -118,15 +119,25 @@ export class RedisReader {
     }
   }
 
-  /** Some fields of rows, null where one is missing; undefined where there is no row. */
+  /** Some fields of rows, in their order: null where one is missing. */
   async fields(
     filenames: readonly string[],
     fields: readonly string[],
   ): Promise<((string | null)[] | undefined)[]> {
-    const found = await this.#trySend<(string | null)[]>(
-      filenames.map(filename => ['hmget', rowKey(filename), ...fields]),
-    )
-    return found.map(values => (values?.some(value => value !== null) ? values : undefined))
+    return this.connection.isCluster
+      ? this.#trySend<(string | null)[]>(filenames.map(filename => ['hmget', rowKey(filename), ...fields]))
+      : this.#fieldsAtOnce(filenames, fields)
+  }
+
+  async #fieldsAtOnce(filenames: readonly string[], fields: readonly string[]): Promise<(string | null)[][]> {
+    const rows: (string | null)[][] = []
+    for (let start = 0; start < filenames.length; start += rowsAtOnce) {
+      const some = filenames.slice(start, start + rowsAtOnce)
+      const args = [String(fields.length), ...fields, ...some]
+      const values = (await this.connection.runScript(readFields, [], args)) as (string | null)[]
+      for (const i of some.keys()) rows.push(values.slice(i * fields.length, (i + 1) * fields.length))
+    }
+    return rows
   }
 
   async #trySend<T>(commands: readonly Command[]): Promise<(T | undefined)[]> {

@@ -14,11 +14,11 @@ const lua = (text: string): string => `'${text}'`
 
 /** Shared: the lock, the rows. A row of another type, which others left, counts as none. */
 const common = `
-local function lockIsOurs(key, token, milliseconds)
-  if token == '' then return true end
-  if redis.call('HGET', key, 'token') ~= token then return false end
-  redis.call('PEXPIRE', key, milliseconds)
-  return true
+local function lockIsOurs(key, token)
+  return token == '' or redis.call('HGET', key, 'token') == token
+end
+local function renewLock(key, token, milliseconds)
+  if token ~= '' then redis.call('PEXPIRE', key, milliseconds) end
 end
 local function fieldsOf(key, ...)
   local found = redis.pcall('HMGET', key, ...)
@@ -55,7 +55,7 @@ local names = ${lua(namesKey)}
 local function filesKey(name) return ${lua(filesKey(''))} .. name end
 local function summaryKey(name) return ${lua(summaryKey(''))} .. name end
 
-if not lockIsOurs(KEYS[1], ARGV[1], ARGV[2]) then return ${lua(refusal.lockLost)} end
+if not lockIsOurs(KEYS[1], ARGV[1]) then return ${lua(refusal.lockLost)} end
 
 -- Everything is read and checked first: what a script has written stays, even if it fails later.
 local changes, touched, order = {}, {}, {}
@@ -80,7 +80,14 @@ while at <= #ARGV do
   changes[#changes + 1] = {filename = filename, key = key, first = at + 3, last = at + 2 + count}
   at = at + 3 + count
 end
-if not sound then return redis.error_reply('WRONGTYPE') end
+if not sound then return redis.error_reply('WRONGTYPE of a key of pypicloud') end
+-- A server without memory refuses the first write of a script or none: so this one, rather than a removal, is the first.
+for _, change in ipairs(changes) do
+  if change.first <= change.last then
+    redis.call('SADD', names, ARGV[change.first + 1])
+    break
+  end
+end
 
 local function leave(name, filename, time)
   redis.call('SREM', filesKey(name), filename)
@@ -137,7 +144,22 @@ for _, name in ipairs(order) do
     summarize(name)
   end
 end
+renewLock(KEYS[1], ARGV[1], ARGV[2])
 return emptied
+`)
+
+/**
+ * Reads fields of many rows of a single server at a fifth of what as many commands cost us. ARGV: how many fields,
+ * these, then file names. @returns the fields of the first row, of the second …, in one list.
+ */
+export const readFields = script(`
+local count = tonumber(ARGV[1])
+local values = {}
+for i = count + 2, #ARGV do
+  local found = redis.pcall('HMGET', ${lua(rowKey(''))} .. ARGV[i], unpack(ARGV, 2, count + 1))
+  for field = 1, count do values[#values + 1] = found[field] or false end
+end
+return values
 `)
 
 /**
@@ -169,8 +191,9 @@ return 1
  * how many witnesses follow, these, then field and value pairs; a field alone is taken back.
  */
 export const changeState = script(`${common}
-if not lockIsOurs(KEYS[1], ARGV[1], ARGV[2]) then return ${lua(refusal.lockLost)} end
+if not lockIsOurs(KEYS[1], ARGV[1]) then return ${lua(refusal.lockLost)} end
 local witnesses = tonumber(ARGV[4])
+renewLock(KEYS[1], ARGV[1], ARGV[2])
 if ARGV[3] == '1' then redis.call('DEL', KEYS[2], KEYS[3]) end
 for i = 5, 4 + witnesses do redis.call('SADD', KEYS[3], ARGV[i]) end
 for i = 5 + witnesses, #ARGV, 2 do
@@ -194,7 +217,9 @@ return false
 
 /** KEYS: lock. ARGV: token, milliseconds. @returns 1 while it is ours. */
 export const renewLock = script(`${common}
-return lockIsOurs(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0
+if not lockIsOurs(KEYS[1], ARGV[1]) then return 0 end
+renewLock(KEYS[1], ARGV[1], ARGV[2])
+return 1
 `)
 
 /** KEYS: lock. ARGV: token. */

@@ -67,11 +67,11 @@ async function* rowFields(
   const read = async function* (): AsyncGenerator<Fields> {
     const rows = await reader.fields(
       batch.map(([, filename]) => filename),
-      fields,
+      ['name', ...fields],
     )
     for (const [i, [name, filename]] of batch.entries()) {
-      const values = rows[i]
-      if (values) yield {name, filename, values}
+      const [itsName, ...values] = rows[i] ?? []
+      if (itsName === name) yield {name, filename, values}
     }
     batch = []
   }
