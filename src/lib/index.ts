@@ -24,5 +24,5 @@ export {accesses} from './access/registry.js'
 
 export {exportAccess} from './tasks/export-access.js'
 export {importAccess} from './tasks/import-access.js'
-export {migrateFiles} from './tasks/migrate.js'
+export {migrateFiles} from './tasks/migrate/migrate.js'
 export {rebuildCache} from './tasks/rebuild.js'

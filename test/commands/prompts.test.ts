@@ -1,40 +1,12 @@
 import assert from 'node:assert/strict'
 import {readFile, readdir, stat, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
 import {describe, it} from 'node:test'
-import {stripVTControlCharacters} from 'node:util'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {readConfig} from '../../src/lib/config/config.js'
-import {needs, program} from '../support/needs.js'
-import {repoRoot} from '../support/paths.js'
-import {runProgram} from '../support/run.js'
+import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
-import {binPath, sqlConfig, tool} from './tool.js'
-
-type Step = readonly [wait: string, send: string]
-
-/** Runs a tool on a terminal and types when it asks. */
-async function onTerminal(
-  cwd: string,
-  line: string,
-  steps: readonly Step[],
-  more: {stdout?: string; size?: [number, number]} = {},
-) {
-  const [name = '', ...args] = line.split(' ')
-  const job = {
-    argv: [process.execPath, binPath(name), ...args],
-    cwd,
-    env: {NO_COLOR: '1'},
-    steps: steps.map(([wait, send]) => ({wait, send})),
-    stdout: more.stdout ?? null,
-    size: more.size ?? [25, 80],
-  }
-  const driver = join(repoRoot, 'test/commands/on-terminal.py')
-  const ran = await runProgram(program('python3'), [driver, JSON.stringify(job)], {cwd})
-  assert.equal(ran.code, 0, ran.stderr)
-  const {screen, code} = JSON.parse(ran.stdout) as {screen: string; code: number}
-  return {screen: stripVTControlCharacters(screen), code}
-}
+import {onTerminal, type Step} from './on-terminal.js'
+import {sqlConfig, tool} from './tool.js'
 
 const password: Step[] = [
   ['Password:', 'config-pass-1\r'],

@@ -1,25 +1,12 @@
 import assert from 'node:assert/strict'
-import {createHash} from 'node:crypto'
 import {cp, mkdir, readFile, rm, symlink, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
-import {UsageError} from '../../src/lib/errors.js'
+import {LockHeld, UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
 import {openDirectory} from '../../src/lib/storage/file.js'
-import {migrateFiles} from '../../src/lib/tasks/migrate.js'
-import {fixtures} from '../support/paths.js'
-import {tempDir} from '../support/temp.js'
-
-const packages = join(fixtures, 'file-storage/packages')
-
-async function twoPlaces() {
-  const dir = await tempDir()
-  await cp(packages, dir.join('old'), {recursive: true})
-  return Object.assign(dir, {
-    source: await openDirectory(dir.join('old')),
-    target: await openDirectory(dir.join('new')),
-  })
-}
+import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
+import {allDigestsAreRight, packages, twoPlaces} from './migrate-places.js'
 
 describe('Migrating files', () => {
   it('copies every file with its metadata and time, and nothing the second time', async () => {
@@ -44,7 +31,7 @@ describe('Migrating files', () => {
     const seen: string[] = []
     const report = await migrateFiles(dir.source, dir.target, {
       dryRun: true,
-      onProgress: step => seen.push(step.outcome),
+      onFile: step => seen.push(step.outcome),
     })
     assert.equal(report.copied, 14)
     assert.equal(seen.length, 14)
@@ -115,30 +102,37 @@ describe('Migrating files', () => {
   it('stops when it is told to, and goes on the next time', async () => {
     await using dir = await twoPlaces()
     const stop = new AbortController()
+    let copied = 0
     const stopped = migrateFiles(dir.source, dir.target, {
       concurrency: 1,
       signal: stop.signal,
-      onProgress: ({report}) => report.copied === 5 && stop.abort(new Error('interrupted')),
+      onFile: () => (copied += 1) === 5 && stop.abort(new Error('interrupted')),
     })
     await assert.rejects(stopped, /interrupted/)
     const report = await migrateFiles(dir.source, dir.target)
     assert.deepEqual([report.copied, report.skipped, report.failed], [9, 5, []])
   })
 
-  it('lets two runs do the work of one', async () => {
+  it('lets only one run work on a target, and names it to the second', async () => {
     await using dir = await twoPlaces()
-    const [one, two] = await Promise.all([
-      migrateFiles(dir.source, dir.target),
-      migrateFiles(dir.source, dir.target),
-    ])
-    assert.deepEqual([one.failed, two.failed], [[], []])
-    assert.equal(one.copied + two.copied, 14)
-    for await (const entry of dir.target.list('')) {
-      assert.ok('size' in entry)
-      const sha256 = createHash('sha256')
-        .update(await readFile(dir.join('new', entry.key)))
-        .digest('hex')
-      assert.equal(entry.metadata?.['hash_sha256'], sha256)
-    }
+    await cp(join(packages, 'eggy'), dir.join('new/surplus'), {recursive: true})
+    const long = new Date(1_600_000_000_000)
+    await utimes(dir.join('new/surplus/1.0/eggy-1.0-py2.7.egg'), long, long)
+    const second = () => migrateFiles(dir.source, dir.target, {owner: 'the second'})
+    const report = await migrateFiles(dir.source, dir.target, {
+      owner: 'the first',
+      strategy: 'mirror',
+      confirmRemoval: async () => {
+        await assert.rejects(
+          second(),
+          (error: unknown) =>
+            error instanceof LockHeld && /is locked \("migrate"\) by the first/.test(error.message),
+        )
+        return true
+      },
+    })
+    assert.deepEqual([report.copied, report.removed], [14, 1])
+    assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+    assert.equal((await second()).skipped, 14)
   })
 })

@@ -5,14 +5,23 @@ import type {ObjectStore} from '../storage/storage.js'
 const freshFor = 1000
 const attempts = 20
 
-/** What the text holds. Members that this version doesn't know are kept: `{"version": 1, "seals": {"acme": {"since": …}}}`. */
+/**
+ * What the text holds. Members that this version doesn't know are kept:
+ * `{"version": 1, "seals": {"acme": {"since": …}}, "locks": {"migrate": {"owner": …, "beat": 4, …}}}`.
+ */
 interface Document {
   readonly version: number
   readonly seals: ReadonlyMap<string, unknown>
+  readonly locks: ReadonlyMap<string, unknown>
   readonly others: ReadonlyMap<string, unknown>
 }
+/** The members that are changed here. */
+interface Draft {
+  readonly seals: Map<string, unknown>
+  readonly locks: Map<string, unknown>
+}
 
-const empty: Document = {version: 1, seals: new Map(), others: new Map()}
+const empty: Document = {version: 1, seals: new Map(), locks: new Map(), others: new Map()}
 
 /**
  * Durable facts about projects that no rebuild of the cache can derive, in one small JSON text beside the packages. A
@@ -43,7 +52,7 @@ export class Notes {
   /** @param projects normalised names. Those that are sealed stay as they are. */
   seal(projects: Iterable<string>): Promise<void> {
     const names = [...projects]
-    return this.#change(seals => {
+    return this.#change(({seals}) => {
       const missing = names.filter(name => !seals.has(name))
       for (const name of missing) seals.set(name, {since: new Date().toISOString()})
       return missing.length > 0
@@ -52,7 +61,25 @@ export class Notes {
 
   /** @param project normalised name. */
   unseal(project: string): Promise<void> {
-    return this.#change(seals => seals.delete(project))
+    return this.#change(({seals}) => seals.delete(project))
+  }
+
+  /** What is noted of the lock `name`, whose meaning is its holders': see `notes-lock.ts`. */
+  async readLock(name: string): Promise<unknown> {
+    const found = await this.store.notes?.read()
+    return found && this.#parse(found.text).locks.get(name)
+  }
+
+  /** @param edit gets what is noted of the lock and gives what is to be: undefined removes it, the same changes nothing. */
+  changeLock(name: string, edit: (held: unknown) => unknown): Promise<void> {
+    return this.#change(({locks}) => {
+      const held = locks.get(name)
+      const next = edit(held)
+      if (next === held) return false
+      if (next === undefined) locks.delete(name)
+      else locks.set(name, next)
+      return true
+    })
   }
 
   async #read(token: string | undefined): Promise<ReadonlySet<string>> {
@@ -64,16 +91,16 @@ export class Notes {
   }
 
   /** Reads, changes and writes until nobody else has written in between. `edit` says whether it changed anything. */
-  async #change(edit: (seals: Map<string, unknown>) => boolean): Promise<void> {
+  async #change(edit: (draft: Draft) => boolean): Promise<void> {
     const {notes} = this.store
     if (!notes) return
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       if (attempt > 0) await new Promise(resolve => setTimeout(resolve, Math.random() * 20 * attempt))
       const found = await notes.read()
       const document = found ? this.#parse(found.text) : empty
-      const seals = new Map(document.seals)
-      const changed = edit(seals)
-      if (!changed || (await notes.write(this.#format({...document, seals}), found?.version))) {
+      const draft = {seals: new Map(document.seals), locks: new Map(document.locks)}
+      const changed = edit(draft)
+      if (!changed || (await notes.write(this.#format({...document, ...draft}), found?.version))) {
         this.#known = undefined
         return
       }
@@ -89,17 +116,18 @@ export class Notes {
       throw this.#damaged(error)
     }
     if (!isRecord(value)) throw this.#damaged()
-    const {version, seals = {}, ...others} = value
+    const {version, seals = {}, locks = {}, ...others} = value
     if (typeof version !== 'number') throw this.#damaged()
-    if (!isRecord(seals)) throw this.#damaged()
+    if (!isRecord(seals) || !isRecord(locks)) throw this.#damaged()
     return {
       version,
       seals: new Map(Object.entries(seals)),
+      locks: new Map(Object.entries(locks)),
       others: new Map(Object.entries(others)),
     }
   }
 
-  #format({version, seals, others}: Document): string {
+  #format({version, seals, locks, others}: Document): string {
     if (version > 1) {
       throw new NotInThisVersion(
         `the notes in ${this.store.name} were written by a newer version (${version})`,
@@ -108,7 +136,12 @@ export class Notes {
         },
       )
     }
-    return JSON.stringify({version, seals: Object.fromEntries(seals), ...Object.fromEntries(others)})
+    return JSON.stringify({
+      version,
+      seals: Object.fromEntries(seals),
+      ...(locks.size > 0 && {locks: Object.fromEntries(locks)}),
+      ...Object.fromEntries(others),
+    })
   }
 
   #damaged(cause?: unknown): StorageFailed {

@@ -12,11 +12,12 @@ import {
 import {rename, rm, rmdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errorCode, isMissing} from './file-errors.js'
+import {isLinkTo, linkFile} from './file-link.js'
 import {withLock} from './file-lock.js'
 import {formatMetadata} from './file-metadata.js'
 import {metaPath, temporaryName} from './file-names.js'
 import {adoptOrSpool, flush} from './file-spool.js'
-import {ObjectExists, type Body, type PutOptions} from './storage.js'
+import {ObjectExists, type Body, type CopyOptions, type PutOptions} from './storage.js'
 
 /** One object on its way: complete and on the disk, but under names that nobody reads. */
 interface Staged {
@@ -37,25 +38,63 @@ interface Staged {
  * A link fails where something is already, a rename does not.
  */
 export async function putFile(root: string, key: string, body: Body, options: PutOptions): Promise<void> {
+  if (!options.replace && exists(join(root, key))) throw alreadyThere(key)
+  await storeFile(root, key, options, async (temporary, directory, meta) => {
+    const bytes = await adoptOrSpool(body, temporary, directory, options.signal)
+    if (body.disposablePath !== undefined) chmodSync(bytes, statSync(meta).mode) // an upload is private
+    if (options.modified) utimesSync(bytes, options.modified, options.modified)
+    return bytes
+  })
+  if (body.disposablePath !== undefined) rmSync(body.disposablePath, {force: true})
+}
+
+/**
+ * As `putFile`, with a link to the file `source` instead of bytes. Where it is there already, nothing is written.
+ * @returns false where the file system has no such links.
+ */
+export async function putLink(
+  root: string,
+  key: string,
+  source: string,
+  options: CopyOptions,
+): Promise<boolean> {
+  const {link = 'hard', replace, modified} = options
   const path = join(root, key)
-  if (!options.replace && exists(path)) throw alreadyThere(key)
+  return storeFile(root, key, options, async temporary => {
+    if (!(await linkFile(link, source, temporary))) return undefined
+    if (isLinkTo(link, source, path)) return undefined
+    if (!replace && exists(path)) throw alreadyThere(key, ' and is no such link to the source')
+    if (modified && link === 'reflink') utimesSync(temporary, modified, modified) // the others share their time
+    return temporary
+  }).then(stored => stored || isLinkTo(link, source, path))
+}
+
+/**
+ * @param stage brings the bytes to `temporary`, or tells where in the same file system they are; undefined: nothing
+ * is to be stored. @returns whether something was.
+ */
+async function storeFile(
+  root: string,
+  key: string,
+  options: PutOptions,
+  stage: (temporary: string, directory: string, meta: string) => Promise<string | undefined>,
+): Promise<boolean> {
+  const path = join(root, key)
   const directory = stagingDirectory(root, path)
-  const temporary = join(directory, temporaryName())
-  const staged = {root, key, path, bytes: temporary, meta: join(directory, temporaryName())}
-  const finished = [staged.bytes, staged.meta]
+  const [temporary, meta] = [join(directory, temporaryName()), join(directory, temporaryName())]
   try {
-    staged.bytes = await adoptOrSpool(body, temporary, directory, options.signal)
-    writeFileSync(staged.meta, formatMetadata(options.metadata ?? {}))
-    if (body.disposablePath !== undefined) chmodSync(staged.bytes, statSync(staged.meta).mode) // an upload is private
-    if (options.modified) utimesSync(staged.bytes, options.modified, options.modified)
-    await Promise.all([flush(staged.bytes), flush(staged.meta)]) // at once: the file system's journal commits once
+    writeFileSync(meta, formatMetadata(options.metadata ?? {}))
+    const bytes = await stage(temporary, directory, meta)
+    if (bytes === undefined) return false
+    const staged = {root, key, path, bytes, meta}
+    await Promise.all([flush(bytes), flush(meta)]) // at once: the file system's journal commits once
     options.signal?.throwIfAborted()
     await inDirectory(root, dirname(path), () =>
       options.replace ? replaceObject(staged) : addObject(staged),
     )
-    if (body.disposablePath !== undefined) finished.push(body.disposablePath)
+    return true
   } finally {
-    for (const file of finished) rmSync(file, {force: true})
+    for (const file of [temporary, meta]) rmSync(file, {force: true})
   }
 }
 
@@ -170,7 +209,7 @@ async function removeEmptyParents(root: string, directory: string): Promise<stri
   return current
 }
 
-const alreadyThere = (key: string) => new ObjectExists(`${key} is already stored`)
+const alreadyThere = (key: string, more = '') => new ObjectExists(`${key} is already stored${more}`)
 const found = (path: string): Stats | undefined => lstatSync(path, {throwIfNoEntry: false})
 const exists = (path: string): boolean => found(path) !== undefined
 const ignoreMissing = (error: unknown): undefined => {

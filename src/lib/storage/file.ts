@@ -6,16 +6,19 @@ import type {Config} from '../config/config.js'
 import {fileStorageFields} from '../config/schema/storage.js'
 import {InvalidInput, StorageFailed, Unavailable} from '../errors.js'
 import {isMissing, storageFailure, systemReason} from './file-errors.js'
+import {listLeftovers} from './file-leftovers.js'
 import {listTree} from './file-list.js'
 import {metaEnding, removeLeftovers} from './file-names.js'
 import {FileNotes} from './file-notes.js'
-import {deleteFile, putFile} from './file-put.js'
+import {deleteFile, putFile, putLink} from './file-put.js'
 import {describeFile} from './file-read.js'
 import {checkComponent} from './layout.js'
 import {
   ObjectMissing,
   type Body,
   type ByteRange,
+  type Leftover,
+  type CopyOptions,
   type ListedObject,
   type ObjectStore,
   type Oddity,
@@ -57,6 +60,7 @@ export async function openDirectory(directory: string, where = ''): Promise<Obje
 class FileStore implements ObjectStore {
   readonly name: string
   readonly layout = 'tree'
+  readonly keepsModified = true
   readonly spoolDirectory: string
   readonly notes: FileNotes
 
@@ -67,16 +71,30 @@ class FileStore implements ObjectStore {
   }
 
   async put(key: string, body: Body, options: PutOptions): Promise<StoredObject> {
-    const path = this.#pathOf(key)
+    this.#check(key)
     try {
       await putFile(this.name, key, body, options)
     } catch (error) {
       throw storageFailure(error, `${key} was not stored in ${this.name}`)
     }
+    return this.stat(key)
+  }
+
+  /** Only links: bytes of another directory are copied, and checked on their way, by `open` and `put`. */
+  async copyFrom(
+    source: ObjectStore,
+    sourceKey: string,
+    key: string,
+    options: CopyOptions,
+  ): Promise<StoredObject | undefined> {
+    if (!(source instanceof FileStore) || options.link === undefined) return undefined
+    const original = source.#pathOf(sourceKey)
+    await source.stat(sourceKey)
+    this.#check(key)
     try {
-      return describeFile(path, key)
+      return (await putLink(this.name, key, original, options)) ? await this.stat(key) : undefined
     } catch (error) {
-      throw this.#failure(error, key) // a deletion in the same moment
+      throw storageFailure(error, `${key} was not stored in ${this.name}`)
     }
   }
 
@@ -115,6 +133,14 @@ class FileStore implements ObjectStore {
       await deleteFile(this.name, this.#check(key))
     } catch (error) {
       throw storageFailure(error, `${key} was not removed from ${this.name}`)
+    }
+  }
+
+  async *leftovers(): AsyncIterable<Leftover> {
+    try {
+      yield* listLeftovers(this.name)
+    } catch (error) {
+      throw storageFailure(error, `${this.name} can't be listed`)
     }
   }
 

@@ -1,10 +1,18 @@
 /** One line on a terminal that is drawn over while a task runs. */
 export interface Progress {
-  /** How far it is; `total` where it is known. Cheap: draws ten times a second at most. */
-  update(done: number, total?: number): void
+  /** How far it is. Cheap: draws ten times a second at most. Another label begins anew. */
+  update(done: number, more?: ProgressDetails): void
   /** A line of the story, above it. */
   note(message: string): void
   stop(): void
+}
+
+export interface ProgressDetails {
+  readonly label?: string
+  /** Where it is known: then the time that is left is shown too. */
+  readonly total?: number | undefined
+  /** That were moved so far. */
+  readonly bytes?: number
 }
 
 const silent: Progress = {
@@ -15,7 +23,7 @@ const silent: Progress = {
 const drawEveryMilliseconds = 100
 
 /**
- * Shows `label 1,204 of 5,000 files (310/s)` on stderr, and nothing where that is no terminal: logs and cron mails
+ * Shows `label 1,204 of 5,000 files (310/s, 1.2 MB/s, 0:13 left)` on stderr, and nothing where that is no terminal: logs and cron mails
  * stay readable. ora costs 40 ms to load, so only then.
  */
 export async function startProgress(label: string, unit: string, wanted: boolean): Promise<Progress> {
@@ -24,16 +32,26 @@ export async function startProgress(label: string, unit: string, wanted: boolean
   const {default: ora} = await import('ora')
   // Without discardStdin: false Ctrl-C would go to ora instead of to us.
   const spinner = ora({text: label, stream: process.stderr, discardStdin: false}).start()
-  const start = performance.now()
+  let start = performance.now()
   let drawn = 0
+  let current = label
   return {
-    update(done, total) {
+    update(done, {label: wantedLabel = label, total, bytes = 0} = {}) {
       const now = performance.now()
-      if (now - drawn < drawEveryMilliseconds && done !== total) return
+      if (wantedLabel !== current) [current, start] = [wantedLabel, now]
+      else if (now - drawn < drawEveryMilliseconds && done !== total) return
       drawn = now
-      const rate = Math.round(done / Math.max(0.001, (now - start) / 1000))
+      if (!spinner.isSpinning) spinner.start()
+      const seconds = Math.max(0.001, (now - start) / 1000)
       const of = total === undefined ? '' : ` of ${number(total)}`
-      spinner.text = `${label} ${number(done)}${of} ${unit} (${number(rate)}/s)`
+      const details = [
+        `${number(Math.round(done / seconds))}/s`,
+        ...(bytes > 0 ? [`${size(bytes / seconds)}/s`] : []),
+        ...(total !== undefined && done > 0 && done < total
+          ? [`${duration((seconds / done) * (total - done))} left`]
+          : []),
+      ]
+      spinner.text = `${current} ${number(done)}${of} ${unit} (${details.join(', ')})`
     },
     note(message) {
       spinner.clear()
@@ -49,6 +67,14 @@ export const number = (value: number): string => value.toLocaleString('en-US')
 /** `1 file`, `2 files`. */
 export const count = (value: number, noun: string): string =>
   `${number(value)} ${noun}${value === 1 ? '' : 's'}`
+
+/** `0:07`, `12:30`, `3:05:00`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  return `${hours > 0 ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`
+}
 
 /** `1.5 MB`, in powers of ten. */
 export function size(bytes: number): string {

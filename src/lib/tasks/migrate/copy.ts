@@ -1,0 +1,57 @@
+import {StorageFailed} from '../../errors.js'
+import type {DistFile} from '../../packaging/dist-file.js'
+import type {LinkKind} from '../../storage/storage.js'
+import {digestOf, type Ends} from './ends.js'
+import {SourceBody} from './source-body.js'
+
+export interface CopyFileOptions {
+  /** What is at `place` goes. */
+  readonly replace: boolean
+  readonly link: LinkKind | undefined
+}
+
+/**
+ * Brings a file of the source to `place` in the target, by the service itself or as a link where they can, and makes
+ * certain that it arrived. @returns it as it is listed there. @throws {ObjectExists} @throws whatever broke the copy.
+ */
+export async function copyFile(
+  ends: Ends,
+  file: DistFile,
+  place: DistFile,
+  {replace, link}: CopyFileOptions,
+): Promise<DistFile> {
+  const {source, target, signal} = ends
+  const options = {replace, modified: place.lastModified, ...(signal && {signal})}
+  const there = await target.copyFrom(source, file, place, {...options, ...(link && {link})})
+  if (there) {
+    if (!link) await confirm(ends, there, file.data.size, await recordedOrRead(ends, file))
+    return there
+  }
+  const body = new SourceBody(ends, file)
+  const stored = await target.put(place, body, options)
+  await confirm(ends, stored, body.size, body.sha256)
+  return stored
+}
+
+/** Undefined where the service has confirmed the bytes and nobody needs to know. */
+async function recordedOrRead(ends: Ends, file: DistFile): Promise<string | undefined> {
+  if (ends.target.store.confirmsBytes) return undefined
+  return file.data.hash_sha256?.toLowerCase() ?? (await digestOf(ends, ends.source, file)).sha256
+}
+
+/** Unless the service has confirmed the bytes, they are read again: only that is known to be there. A bad copy goes. */
+async function confirm(
+  ends: Ends,
+  stored: DistFile,
+  size: number | undefined,
+  sha256: string | undefined,
+): Promise<void> {
+  const {target} = ends
+  if (stored.data.size === size) {
+    if (target.store.confirmsBytes) return
+    if ((await digestOf(ends, target, stored)).sha256 === sha256) return
+  }
+  const now = await target.stat(stored)
+  if (now.data.fingerprint === stored.data.fingerprint) await target.delete(stored)
+  throw new StorageFailed('the copy does not read back as it was written, and was removed again')
+}

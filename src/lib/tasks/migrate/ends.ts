@@ -1,0 +1,43 @@
+import type {Readable} from 'node:stream'
+import {createHash} from 'node:crypto'
+import type {DistFile} from '../../packaging/dist-file.js'
+import type {PackageStorage} from '../../storage/package-storage.js'
+import type {Bandwidth} from './bandwidth.js'
+
+/** The two storages, and how fast they may be read. */
+export interface Ends {
+  readonly source: PackageStorage
+  readonly target: PackageStorage
+  readonly bandwidth: Bandwidth | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** The bytes of a file, no faster than they may come. */
+export async function* readFile(
+  {bandwidth, signal}: Ends,
+  storage: PackageStorage,
+  file: DistFile,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of (await storage.open(file)) as Readable & AsyncIterable<Buffer>) {
+    signal?.throwIfAborted()
+    await bandwidth?.take(chunk.length)
+    yield chunk
+  }
+}
+
+export interface BytesRead {
+  /** Hex. */
+  readonly sha256: string
+  readonly size: number
+}
+
+/** Reads all of a file. @throws {ObjectMissing} */
+export async function digestOf(ends: Ends, storage: PackageStorage, file: DistFile): Promise<BytesRead> {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of readFile(ends, storage, file)) {
+    hash.update(chunk)
+    size += chunk.length
+  }
+  return {sha256: hash.digest('hex'), size}
+}

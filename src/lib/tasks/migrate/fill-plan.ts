@@ -1,0 +1,101 @@
+import {parseFilename} from '../../packaging/filenames.js'
+import {normalizeName} from '../../packaging/names.js'
+import type {PackageStorage} from '../../storage/package-storage.js'
+import {isOddity, type ListedObject} from '../../storage/storage.js'
+import type {Ends} from './ends.js'
+import {recordedTime} from './times.js'
+import {Progress, type End, type Plan, type PlannedFile} from './plan.js'
+import type {ReportBuilder} from './report.js'
+
+export interface Selection {
+  /** Normalised. */
+  readonly only: ReadonlySet<string> | undefined
+  readonly since: Date | undefined
+}
+export interface FillOptions {
+  readonly selection: Selection
+  readonly signal: AbortSignal | undefined
+  /** After every batch. */
+  readonly onListed: (files: number) => void
+}
+
+const filesPerBatch = 1000
+
+/** Lists both ends at once. What no key tells (versions in buckets, say) is asked for when it is needed. */
+export async function fillPlan(
+  plan: Plan,
+  {source, target}: Ends,
+  report: ReportBuilder,
+  options: FillOptions,
+): Promise<void> {
+  let listed = 0
+  const list = async (end: End, storage: PackageStorage) => {
+    let batch: {file: PlannedFile; progress: Progress}[] = []
+    const flush = () => {
+      options.signal?.throwIfAborted()
+      plan.add(end, batch)
+      listed += batch.length
+      options.onListed(listed)
+      batch = []
+    }
+    for await (const entry of storage.store.list('')) {
+      if (isOddity(entry)) {
+        if (end === 'source') {
+          report.odd(entry)
+          const project = projectOfOddity(storage, entry.key)
+          if (project !== undefined) plan.addUnreadable(project)
+        }
+        continue
+      }
+      const file = planned(storage, entry)
+      const progress = end === 'source' ? selected(file, entry, options.selection) : Progress.todo
+      if (progress !== undefined) batch.push({file, progress})
+      if (batch.length >= filesPerBatch) flush()
+    }
+    flush()
+  }
+  const results = await Promise.allSettled([list('source', source), list('target', target)])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+function planned(storage: PackageStorage, entry: ListedObject): PlannedFile {
+  const {metadata, ...object} = entry
+  const parts = storage.parseKey(entry.key)
+  const filename = parts?.filename ?? filenameOf(entry.key)
+  return {
+    ...object,
+    filename,
+    project: parts ? normalizeName(parts.name) : projectOf(filename),
+    version: parts?.version,
+    // A directory tells it again for less than a database keeps it for.
+    ...(metadata !== undefined && storage.store.layout !== 'tree' && {metadata}),
+  }
+}
+
+/** Undefined: it is none of our business. What can't be known yet counts as selected. */
+function selected(
+  file: PlannedFile,
+  {modified, metadata}: ListedObject,
+  {only, since}: Selection,
+): Progress | undefined {
+  if (only && file.project !== undefined && !only.has(file.project)) return undefined
+  if (!since) return Progress.todo
+  const published = metadata ? recordedTime(metadata['upload_time'] ?? metadata['upload-time']) : undefined
+  return (published ?? modified) < since ? Progress.unselected : Progress.todo // never published after it was modified
+}
+
+/** A directory that can't be read, say, may hold any file of its project. */
+function projectOfOddity({store}: PackageStorage, key: string): string | undefined {
+  const [first = ''] = key.split('/')
+  return store.layout === 'tree' ? normalizeName(first) : projectOf(filenameOf(key))
+}
+
+function projectOf(filename: string): string | undefined {
+  try {
+    return normalizeName(parseFilename(filename).name)
+  } catch {
+    return undefined
+  }
+}
+
+const filenameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1)

@@ -1,0 +1,216 @@
+import {setMaxListeners} from 'node:events'
+import {Conflict, UsageError} from '../../errors.js'
+import {acquireNotesLock, type NotesLock} from '../../index/notes-lock.js'
+import {normalizeName} from '../../packaging/names.js'
+import {PackageStorage} from '../../storage/package-storage.js'
+import {isOddity, type ObjectStore} from '../../storage/storage.js'
+import {Bandwidth} from './bandwidth.js'
+import {CacheRows} from './cache-rows.js'
+import {FileWork, Stopped, type Run} from './file-work.js'
+import {fillPlan} from './fill-plan.js'
+import type {MigrateOptions, PlannedRemoval} from './options.js'
+import {Plan, Progress} from './plan.js'
+import {forEachAtOnce} from './pool.js'
+import {planSourceRemoval, planSurplus, Remover} from './removal.js'
+import {ReportBuilder, type MigrateReport} from './report.js'
+import {carrySeals} from './seals.js'
+
+export type * from './options.js'
+export {strategies} from './options.js'
+export type {MigrateFailure, MigrateReport} from './report.js'
+
+/** In a directory each file waits for the disk several times, in a bucket for one answer. */
+const usualConcurrency = {tree: 16, hashed: 64, flat: 64}
+const namesTold = 5
+
+/**
+ * Copies every distribution file with its metadata and time, and the notes, and does to the target or the source what
+ * else `options` ask for. A file that fails is reported and the others go on. Stopped at any moment, the next run copies
+ * only what is missing. Memory does not grow with the number of files.
+ * @throws {UsageError} when source and target are the same place, or one lies in the other, or options exclude each other.
+ * @throws {LockHeld} while another migration writes to the target. @throws {LockLost} {Conflict} (`fail`)
+ * @throws when an end can't be listed, or `signal` says so.
+ */
+export async function migrateFiles(
+  from: ObjectStore,
+  to: ObjectStore,
+  options: MigrateOptions = {},
+): Promise<MigrateReport> {
+  refuseContradictions(options)
+  await refuseOverlap(from, to)
+  await using lock = isReadOnly(options) ? undefined : await lockTarget(to, options)
+  const signals = [options.signal, lock?.signal].filter(signal => signal !== undefined)
+  const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
+  if (signal) setMaxListeners(0, signal) // each transfer listens
+  return await new Migration(from, to, options, signal, lock).run()
+}
+
+class Migration {
+  readonly #options: MigrateOptions
+  readonly #plan = new Plan()
+  readonly #report: ReportBuilder
+  readonly #run: Run
+  readonly #concurrency: number
+
+  constructor(
+    from: ObjectStore,
+    to: ObjectStore,
+    options: MigrateOptions,
+    signal: AbortSignal | undefined,
+    lock: NotesLock | undefined,
+  ) {
+    const {only, since, bytesPerSecond, cache} = options
+    this.#options = options
+    this.#concurrency =
+      options.concurrency ?? Math.max(usualConcurrency[from.layout], usualConcurrency[to.layout])
+    this.#report = new ReportBuilder(options.dryRun === true)
+    this.#run = {
+      ends: {
+        source: new PackageStorage(from),
+        target: new PackageStorage(to),
+        bandwidth: bytesPerSecond === undefined ? undefined : new Bandwidth(bytesPerSecond),
+        signal,
+      },
+      plan: this.#plan,
+      report: this.#report,
+      options,
+      selection: {only: only && new Set(only.map(normalizeName)), since},
+      started: new Date(),
+      lock,
+      rows: cache && !isReadOnly(options) ? new CacheRows(cache) : undefined,
+    }
+  }
+
+  async run(): Promise<MigrateReport> {
+    using plan = this.#plan
+    if (this.#options.strategy === 'mirror' || this.#options.deleteSource) plan.indexProjects()
+    await this.#list()
+    if (this.#options.strategy === 'fail') await this.#refuseConflicts()
+    if (await this.#isDeclined()) {
+      this.#report.decline()
+      return this.#report.build()
+    }
+    const {ends, selection, rows} = this.#run
+    if (!isReadOnly(this.#options)) {
+      await carrySeals(ends.source.store, ends.target.store, plan, selection.only, this.#report)
+    }
+    try {
+      await this.#settleAll(this.#run)
+      await this.#remove()
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error
+    } finally {
+      await rows?.flush()
+    }
+    if (rows && !this.#report.isStopped) await this.#completeCache(rows)
+    return this.#report.build()
+  }
+
+  async #list(): Promise<void> {
+    const {ends, selection, report} = this.#run
+    await fillPlan(this.#plan, ends, report, {
+      selection,
+      signal: ends.signal,
+      onListed: done => this.#options.onProgress?.({phase: 'listing', done, bytes: 0}),
+    })
+    for (const name of selection.only ?? []) {
+      if (!this.#plan.hasProject(name, 'source'))
+        report.warn(`${ends.source.store.name} has no file of ${name}`)
+    }
+  }
+
+  async #settleAll(run: Run): Promise<void> {
+    const {files} = this.#plan.total('source', Progress.todo)
+    const work = new FileWork(run)
+    const settle = async (group: Parameters<typeof work.settleGroup>[0]) => {
+      await work.settleGroup(group)
+      const {done, bytes} = run.report
+      this.#options.onProgress?.({phase: 'copying', done, total: Math.max(done, files), bytes})
+    }
+    await forEachAtOnce(this.#plan.sourceFiles(), this.#concurrency, settle, run.ends.signal)
+  }
+
+  /** @throws {Conflict} when the target has a file of the source with other bytes. */
+  async #refuseConflicts(): Promise<void> {
+    const report = new ReportBuilder(true)
+    const options = {...this.#options, dryRun: true}
+    await this.#settleAll({...this.#run, rows: undefined, report, options})
+    const {failed, failedCount} = report.build()
+    if (failedCount === 0) return
+    const names = failed.slice(0, namesTold).map(({filename, reason}) => `${filename} (${reason})`)
+    const more = failedCount > names.length ? ` and ${failedCount - names.length} more` : ''
+    throw new Conflict(`nothing was copied, because of ${names.join(', ')}${more}`)
+  }
+
+  /** Asks before anything is copied about what is to be removed: always by `mirror`, else when it is much. */
+  async #isDeclined(): Promise<boolean> {
+    const {strategy, deleteSource, confirmRemoval} = this.#options
+    if (isReadOnly(this.#options) || !confirmRemoval) return false
+    const removals: PlannedRemoval[] = []
+    if (strategy === 'mirror') removals.push(await planSurplus(this.#run))
+    if (deleteSource) {
+      const removal = await planSourceRemoval(this.#run)
+      if (removal.isLarge) removals.push(removal)
+    }
+    for (const removal of removals) {
+      if (removal.files > 0 && !(await confirmRemoval(removal))) return true
+    }
+    return false
+  }
+
+  async #remove(): Promise<void> {
+    const {strategy, deleteSource, dryRun, verifyOnly} = this.#options
+    const remover = new Remover(this.#run, this.#concurrency)
+    if (strategy === 'mirror' && !verifyOnly) {
+      const problem =
+        this.#plan.total('source').files === 0
+          ? `${this.#run.ends.source.store.name} lists no file at all`
+          : this.#report.failures > 0
+            ? 'some files failed'
+            : undefined
+      if (problem === undefined) await remover.removeSurplus()
+      else this.#report.warn(`nothing was removed from ${this.#run.ends.target.store.name}: ${problem}`)
+    }
+    if (deleteSource && !dryRun) await remover.removeArrived()
+  }
+
+  /** The target's files that the source lacks get their rows too, where the run was about all files. */
+  async #completeCache(rows: CacheRows): Promise<void> {
+    const {selection, ends, plan, report} = this.#run
+    const counted = report.build()
+    let strays = 0
+    if (!selection.only && !selection.since && this.#options.strategy !== 'mirror') {
+      const list = async (planned: Parameters<typeof ends.target.describe>[0]) => {
+        const file = await ends.target.describe(planned)
+        if (file && !isOddity(file)) rows.add(file)
+        else strays += 1
+      }
+      await forEachAtOnce(plan.surplus(undefined), this.#concurrency, list, ends.signal)
+    }
+    await rows.flush()
+    const isWhole = !selection.only && !selection.since && counted.failedCount === 0
+    const files = plan.total('target').files + counted.copied - counted.replaced - counted.removed - strays
+    report.cacheComplete = isWhole ? await rows.markIfComplete(files) : await rows.isComplete()
+  }
+}
+
+const isReadOnly = ({dryRun, verifyOnly}: MigrateOptions): boolean => dryRun === true || verifyOnly === true
+
+const lockTarget = (to: ObjectStore, {owner, signal}: MigrateOptions): Promise<NotesLock | undefined> =>
+  acquireNotesLock(to, 'migrate', {owner: owner ?? `process ${process.pid}`, signal})
+
+/** @throws {UsageError} */
+function refuseContradictions({strategy, since, deleteSource, verifyOnly, link}: MigrateOptions): void {
+  const refuse = (one: string, other: string) => {
+    throw new UsageError(`${one} and ${other} exclude each other`)
+  }
+  if (strategy === 'mirror' && since) refuse('the strategy mirror', 'a time since when')
+  if (verifyOnly && deleteSource) refuse('only verifying', 'deleting the source')
+  if (verifyOnly && strategy && strategy !== 'skip') refuse('only verifying', `the strategy ${strategy}`)
+  if (deleteSource && link === 'symlink') refuse('symbolic links', 'deleting what they lead to')
+}
+
+async function refuseOverlap(from: ObjectStore, to: ObjectStore): Promise<void> {
+  if (!((await from.overlaps?.(to)) ?? (await to.overlaps?.(from)) ?? false)) return
+  throw new UsageError(`${from.name} and ${to.name} are the same place, or one lies in the other`)
+}
