@@ -1,7 +1,7 @@
 import {GetObjectCommand, PutObjectCommand} from '@aws-sdk/client-s3'
 import type {Conditions} from './s3-conditions.js'
 import {md5} from './s3-confirm.js'
-import {isPreconditionFailed, isWriteConflict} from './s3-errors.js'
+import {attemptsOf, isPreconditionFailed, isWriteConflict} from './s3-errors.js'
 import {atObject, notesName, type S3Place} from './s3-place.js'
 import {ObjectMissing, type DurableText} from './storage.js'
 
@@ -51,8 +51,8 @@ export class S3Notes implements DurableText {
         return true
       } catch (error) {
         if (!isPreconditionFailed(error) && !isWriteConflict(error)) throw error
-        // the answer to a first attempt may have been lost: then this text is there
-        return false
+        // the answer to a first attempt may have been lost
+        return attemptsOf(error) > 1 && (await this.read())?.text === text
       }
     }).catch((error: unknown) => {
       if (error instanceof ObjectMissing) return false // it was there when it was read

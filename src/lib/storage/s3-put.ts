@@ -24,7 +24,7 @@ const largestAtOnce = 8 * MiB
 const smallestPart = 8 * MiB
 const mostParts = 10_000
 const largestObject = 5 * 1024 ** 4
-const partsAtOnce = 3
+const partsAtOnce = 2
 /** A part is read while others are sent. */
 const budget = new ByteBudget((partsAtOnce + 1) * 2 * smallestPart)
 
