@@ -117,10 +117,15 @@ export async function retrying<T>(
       signal?.throwIfAborted()
       if (number >= attempts || !isTransient(error) || performance.now() > until) throw error
     }
-    const longest = Math.min(longestWaitMilliseconds, 100 * 2 ** number)
-    await sleep(randomInt(longest / 5, longest), undefined, signal ? {signal} : {}).catch(() => undefined)
-    signal?.throwIfAborted()
+    await pauseAfter(number, signal)
   }
+}
+
+/** @param failures so far. */
+export async function pauseAfter(failures: number, signal?: AbortSignal): Promise<void> {
+  const longest = Math.min(longestWaitMilliseconds, 100 * 2 ** failures)
+  await sleep(randomInt(longest / 5, longest), undefined, signal ? {signal} : {}).catch(() => undefined)
+  signal?.throwIfAborted()
 }
 
 export const bucketPath = (bucket: string): string => `/storage/v1/b/${encodeURIComponent(bucket)}`

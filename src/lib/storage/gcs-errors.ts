@@ -60,7 +60,7 @@ export function gcsFailure(error: unknown, what: string): unknown {
   if (error instanceof GcsRefusal) return refusalFailure(error, what)
   const reason = networkReason(error) ?? tlsReason(error)
   if (reason === undefined) return error
-  return new Unavailable(`${what}: the service can't be used now: ${reason}`, {
+  return new Unavailable(`${what}: ${reason}`, {
     cause: error,
     hint: 'Try again; if it stays so, check the network and storage.gcp_api_endpoint.',
   })

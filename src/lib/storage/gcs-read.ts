@@ -1,6 +1,6 @@
 import type {IncomingMessage} from 'node:http'
 import {Readable} from 'node:stream'
-import {objectPath, retrying, type GcsApi} from './gcs-api.js'
+import {objectPath, pauseAfter, retrying, type GcsApi} from './gcs-api.js'
 import {CutShort, hasStatus, isTransient} from './gcs-errors.js'
 import type {ByteRange} from './storage.js'
 
@@ -96,6 +96,7 @@ async function* bytesOf(
         if (at === end) break // all of it is there; only its end was not said
         fruitless = at > before ? 0 : fruitless + 1
         if (!isTransient(error) || generation === undefined || fruitless > mostFruitless) throw error
+        if (fruitless > 0) await pauseAfter(fruitless, signal)
         answer = await request(api, {...place, range: {start: at, end: end - 1}}, generation, signal)
       }
     }
