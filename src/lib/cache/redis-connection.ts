@@ -182,7 +182,7 @@ function optionsOf({target, clusterNodes, sentinels, sentinelPassword}: RedisPla
       : {path}
   return {
     connectTimeout: 5000,
-    socketTimeout: 10_000,
+    socketTimeout: 5000,
     ...(clusterNodes ? {} : {...place, db, retryStrategy: pause}),
     ...rest,
     lazyConnect: true,
