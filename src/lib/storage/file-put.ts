@@ -42,7 +42,7 @@ export async function putFile(root: string, key: string, body: Body, options: Pu
   await storeFile(root, key, options, async (temporary, directory, meta) => {
     const bytes = await adoptOrSpool(body, temporary, directory, options.signal)
     if (body.disposablePath !== undefined) chmodSync(bytes, statSync(meta).mode) // an upload is private
-    if (options.modified) utimesSync(bytes, options.modified, options.modified)
+    if (options.modified) setModified(bytes, options.modified)
     return bytes
   })
   if (body.disposablePath !== undefined) rmSync(body.disposablePath, {force: true})
@@ -64,7 +64,7 @@ export async function putLink(
     if (!(await linkFile(link, source, temporary))) return undefined
     if (isLinkTo(link, source, path)) return undefined
     if (!replace && exists(path)) throw alreadyThere(key, ' and is no such link to the source')
-    if (modified && link === 'reflink') utimesSync(temporary, modified, modified) // the others share their time
+    if (modified && link === 'reflink') setModified(temporary, modified) // the others share their time
     return temporary
   }).then(stored => stored || isLinkTo(link, source, path))
 }
@@ -193,7 +193,7 @@ export async function deleteFile(root: string, key: string): Promise<void> {
   })
   if (removed) await flush(dirname(path)).catch(ignoreMissing)
   const kept = await removeEmptyParents(root, dirname(path))
-  if (removed && kept !== dirname(path)) await flush(kept)
+  if (removed && kept !== dirname(path)) await flush(kept).catch(ignoreMissing) // another deletion went further
 }
 
 /** @returns the first directory that is not empty, at most the root. */
@@ -207,6 +207,13 @@ async function removeEmptyParents(root: string, directory: string): Promise<stri
     }
   }
   return current
+}
+
+/** Seconds as a floating point number fall short of most milliseconds by some nanoseconds: a copy of a copy would age. */
+function setModified(path: string, time: Date): void {
+  const ms = time.getTime()
+  const seconds = (ms % 1000 === 0 ? ms : ms + 0.0005) / 1000
+  utimesSync(path, seconds, seconds)
 }
 
 const alreadyThere = (key: string, more = '') => new ObjectExists(`${key} is already stored${more}`)

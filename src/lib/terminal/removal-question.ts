@@ -21,8 +21,7 @@ export async function askRemoval({place, files, of, examples, isLarge}: PlannedR
   process.stderr.write(`To be removed from ${place}: ${examples.join(', ')}${more}\n`)
   if (!isLarge) return askYesNo(`Remove ${share}?`, false)
   const percent = Math.round((100 * files) / Math.max(1, of))
-  const answer = await askText(
-    `That is ${share}, ${percent} %. Type the number of files to remove them, or "no":`,
-  )
+  process.stderr.write(`That is ${share}: ${percent} %.\n`)
+  const answer = await askText('Type the number of files to remove them, or no:')
   return answer.replaceAll(',', '') === String(files)
 }

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import {utimes} from 'node:fs/promises'
+import {after, before, describe, it} from 'node:test'
+import {Notes} from '../../src/lib/index/notes.js'
+import {openDirectory} from '../../src/lib/storage/file.js'
+import {openS3Store} from '../../src/lib/storage/s3.js'
+import type {ObjectStore} from '../../src/lib/storage/storage.js'
+import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
+import {s3Error, startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
+import {startService, type Service} from '../services/index.js'
+import {s3Config} from '../storage/s3-services.js'
+import {needs} from '../support/needs.js'
+import {allDigestsAreRight, keysIn, twoPlaces} from './migrate-places.js'
+
+const whl = 'open-lib/1.9/open_lib-1.9-py3-none-any.whl'
+
+describe('Migrating to S3 and back', needs('versitygw'), () => {
+  let service: Service & {accessKeyId: string; secretAccessKey: string}
+  let proxy: FaultProxy
+  before(async () => {
+    service = await startService('versitygw')
+    proxy = await startFaultProxy(service.url)
+  })
+  after(async () => {
+    await proxy[Symbol.asyncDispose]()
+    await service[Symbol.asyncDispose]()
+  })
+  const bucket = async (prefix: string): Promise<ObjectStore> =>
+    openS3Store(await s3Config(proxy.url, {'storage.prefix': prefix}, service))
+
+  it('keeps bytes, metadata and times, and copies nothing twice', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('there/')
+    await utimes(dir.join('old', whl), 1_700_000_000.5, 1_700_000_000.5)
+    await new Notes(dir.source).seal(['acme-core'])
+    const there = await migrateFiles(dir.source, store)
+    assert.deepEqual([there.copied, there.failed, there.warnings], [14, [], []])
+    proxy.requests.length = 0
+    assert.equal((await migrateFiles(dir.source, store)).skipped, 14)
+    assert.deepEqual(
+      proxy.requests.filter(({method, path}) => method === 'GET' && path.includes('.whl')),
+      [],
+    )
+    const back = await migrateFiles(store, dir.target)
+    assert.deepEqual([back.copied, back.failed], [14, []])
+    assert.deepEqual(await keysIn(dir.join('new')), await keysIn(dir.join('old')))
+    assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+    assert.equal((await dir.target.stat(whl)).modified.getTime(), 1_700_000_000_500)
+    assert.deepEqual([...(await new Notes(dir.target).sealed())], ['acme-core'])
+    const again = await migrateFiles(store, dir.target)
+    assert.deepEqual([again.copied, again.skipped], [0, 14])
+  })
+
+  it('copies inside the service from one prefix to another', async () => {
+    await using dir = await twoPlaces()
+    await using one = await bucket('one/')
+    await using two = await bucket('two/')
+    await migrateFiles(dir.source, one)
+    proxy.requests.length = 0
+    const report = await migrateFiles(one, two)
+    assert.deepEqual([report.copied, report.failed], [14, []])
+    await migrateFiles(two, dir.target)
+    assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+  })
+
+  it('loses nothing over a connection that fails in every way', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('faults/')
+    proxy.faults = [
+      {method: 'PUT', path: '.whl', first: 3, fault: {kind: 'cut-upload', afterBytes: 100}},
+      {method: 'PUT', path: '.tar.gz', first: 2, fault: {kind: 'lose-answer'}},
+      {method: 'PUT', path: '.zip', first: 1, fault: {kind: 'reset'}},
+      {method: 'GET', path: '.whl', first: 3, fault: {kind: 'truncate', afterBytes: 50}},
+      {method: 'GET', path: '.tar.gz', first: 3, fault: {kind: 'reset', afterBytes: 50}},
+      {method: 'HEAD', first: 2, fault: s3Error(503, 'SlowDown')},
+    ]
+    const up = await migrateFiles(dir.source, store)
+    assert.deepEqual([up.copied + up.skipped, up.failed], [14, []])
+    const down = await migrateFiles(store, dir.target)
+    assert.deepEqual([down.copied, down.failed], [14, []])
+    proxy.faults = []
+    assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+    assert.equal((await migrateFiles(dir.source, store, {verifyOnly: true})).verified, 14)
+  })
+
+  it('stops early when everything is refused', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('refused/')
+    const many = await openDirectory(dir.join('many'))
+    for (let index = 0; index < 200; index += 1) {
+      const body = await dir.source.open(whl)
+      await many.put(`p${index}/1.0/p${index}-1.0.zip`, {size: 959, open: () => body}, {replace: false})
+    }
+    proxy.faults = [{method: 'PUT', path: '.zip', fault: s3Error(403, 'AccessDenied')}]
+    const report = await migrateFiles(many, store, {concurrency: 8})
+    proxy.faults = []
+    assert.ok(report.failedCount < 60, `${report.failedCount}`)
+    assert.match(report.stopped?.reason ?? '', /\w/)
+    assert.equal(report.copied, 0)
+  })
+})
