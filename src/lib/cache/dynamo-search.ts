@@ -6,7 +6,7 @@ import {fileOfItem, textOf} from './dynamo-items.js'
 import {readProject} from './dynamo-project.js'
 import {projection, scan} from './dynamo-reads.js'
 import type {Tables} from './dynamo-tables.js'
-import {keepNewest, matches} from './sql-search.js'
+import {keepNewest, matches} from './search.js'
 
 /** Up to so many projects are looked at one by one; beyond, a scan of all files costs less. */
 const projectsOneByOne = 50

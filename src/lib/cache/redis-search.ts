@@ -2,7 +2,7 @@ import type {DistFile, ProjectSummary} from '../packaging/dist-file.js'
 import type {SearchCriteria, SearchOperator} from './cache.js'
 import {byCodePoint, type RedisReader} from './redis-reader.js'
 import {parseSeconds, textOrNull} from './redis-rows.js'
-import {keepNewest, matches} from './sql-search.js'
+import {keepNewest, matches} from './search.js'
 
 const rowsAtOnce = 5000
 

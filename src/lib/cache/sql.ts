@@ -18,7 +18,8 @@ import {
 import {acquireSqlLock, renewLock} from './sql-lock.js'
 import {fileOfRow, parseTime, rowOfFile, type Row} from './sql-rows.js'
 import {createTables, packagesWereDropped, recreateState} from './sql-schema.js'
-import {keepNewest, matches, narrowed} from './sql-search.js'
+import {keepNewest, matches} from './search.js'
+import {narrowed} from './sql-search.js'
 
 /** `pypi.db = sql`: pypicloud's table `packages` in the database of `db.url`. */
 export const openSqlCache = (config: Config): Promise<Cache> =>
