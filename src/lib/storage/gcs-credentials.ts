@@ -14,7 +14,7 @@ type GcsValues = Values<typeof gcsStorageFields>
 export interface GcsCredentials {
   /** `https://storage.googleapis.com`: the config's, or that of the credentials' universe. */
   readonly root: string
-  /** Where links lead. */
+  /** Where links lead: never to a private endpoint, which clients may not reach. */
   readonly linkOrigin: string
   /** Headers of a request. */
   readonly authorize: () => Promise<Readonly<Record<string, string>>>
@@ -58,9 +58,10 @@ export async function openCredentials(config: Config, values: GcsValues): Promis
   const email = async () =>
     iamSignerEmail ?? keyFile?.email ?? (await storage.authClient.getCredentials()).client_email
   const signer = useIamSigner ? await openIamSigner(config, email, bearer) : keyFile?.signer
+  const root = (apiEndpoint ?? storage.apiEndpoint).replace(/\/+$/, '')
   return {
-    root: (apiEndpoint ?? storage.apiEndpoint).replace(/\/+$/, ''),
-    linkOrigin: apiEndpoint === undefined ? storage.apiEndpoint : 'https://storage.googleapis.com',
+    root,
+    linkOrigin: apiEndpoint === undefined || emulated ? root : 'https://storage.googleapis.com',
     authorize: emulated ? () => Promise.resolve({}) : bearer,
     ...(signer ? {signer} : {}),
     projectId: async () =>

@@ -216,7 +216,7 @@ export const gcsStorageFields = {
   apiEndpoint: optionalText('storage.gcp_api_endpoint', {
     since: '1.3.12',
     environment: 'STORAGE_EMULATOR_HOST',
-    help: 'Address of a private endpoint, or with http:// of an emulator, which gets no credentials. Signed links lead to storage.googleapis.com all the same.',
+    help: 'Address of a private endpoint, whose signed links lead to storage.googleapis.com all the same, or with http:// of an emulator, which gets no credentials and to which its links lead.',
   }),
 } as const
 
