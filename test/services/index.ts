@@ -2,6 +2,7 @@ import {startAzurite} from './azurite.js'
 import {startDynalite} from './dynalite.js'
 import {startFakeGcsServer} from './fake-gcs-server.js'
 import {startMariadb} from './mariadb.js'
+import {startMinistack} from './ministack.js'
 import {startMoto} from './moto.js'
 import {startPostgresql} from './postgresql.js'
 import {startRedisCluster} from './redis-cluster.js'
@@ -17,6 +18,7 @@ const services = {
   dynalite: startDynalite,
   'fake-gcs-server': startFakeGcsServer,
   mariadb: startMariadb,
+  ministack: startMinistack,
   moto: startMoto,
   postgresql: startPostgresql,
   redis: startRedis,

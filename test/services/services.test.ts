@@ -66,18 +66,20 @@ describe('services for tests start, answer and end', () => {
     }),
   )
 
-  it('dynalite', needs('dynalite'), async () =>
-    useAndEnd(await startService('dynalite'), async ({url}) => {
-      const headers = {
-        'x-amz-target': 'DynamoDB_20120810.ListTables',
-        'content-type': 'application/x-amz-json-1.0',
-        'x-amz-date': '20200101T000000Z',
-        authorization:
-          'AWS4-HMAC-SHA256 Credential=a/20200101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=a',
-      }
-      assert.equal(await status(url, {method: 'POST', headers, body: '{}'}), 200)
-    }),
-  )
+  for (const name of ['dynalite', 'ministack'] as const) {
+    it(name, needs(name), async () =>
+      useAndEnd(await startService(name), async ({url}) => {
+        const headers = {
+          'x-amz-target': 'DynamoDB_20120810.ListTables',
+          'content-type': 'application/x-amz-json-1.0',
+          'x-amz-date': '20200101T000000Z',
+          authorization:
+            'AWS4-HMAC-SHA256 Credential=a/20200101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=a',
+        }
+        assert.equal(await status(url, {method: 'POST', headers, body: '{}'}), 200)
+      }),
+    )
+  }
 
   it('redis, plain and by TLS with a password', needs('redis', 'openssl'), async () => {
     for (const options of [{}, {tls: true, password: 'p q'}]) {

@@ -14,6 +14,7 @@ const howToGet: Readonly<Record<string, string>> = {
   hatch: 'scripts/install-test-tools',
   pypicloud: 'scripts/install-test-tools',
   moto: 'scripts/install-test-tools',
+  ministack: 'scripts/install-test-tools',
   versitygw: 'scripts/install-test-tools',
   'fake-gcs-server': 'scripts/install-test-tools',
   azurite: 'scripts/install-test-tools',

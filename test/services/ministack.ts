@@ -1,0 +1,18 @@
+import {program} from '../support/needs.js'
+import type {Service} from './service.js'
+import {answersHttp, startServer} from './supervised.js'
+
+/** DynamoDB as MiniStack plays it: transactions are whole, and asked for again by their token they happen once. Any credentials do. */
+export async function startMinistack(): Promise<Service> {
+  const server = await startServer({
+    name: 'ministack',
+    command: (port, directory) => [
+      'env', // the port can't be given otherwise
+      ...[`GATEWAY_PORT=${port}`, 'BIND_HOST=127.0.0.1', 'SERVICES=dynamodb'],
+      ...['LOG_LEVEL=WARNING', `TMPDIR=${directory}`, 'PYTHONDONTWRITEBYTECODE=1'],
+      program('ministack'),
+    ],
+    answers: answersHttp,
+  })
+  return {...server, url: `http://127.0.0.1:${server.port}`}
+}
