@@ -21,10 +21,11 @@ import {ObjectExists, type Body, type PutOptions, type StoredObject} from './sto
 const MiB = 1 << 20
 /** Up to here an object is sent at once, which can be tried again as a whole. */
 const largestAtOnce = 8 * MiB
-const smallestPart = 8 * MiB
+/** What S3 takes at least. Small parts and three at once keep memory low and the line busy. */
+const smallestPart = 5 * MiB
 const mostParts = 10_000
 const largestObject = 5 * 1024 ** 4
-const partsAtOnce = 2
+const partsAtOnce = 3
 /** A part is read while others are sent. */
 const budget = new ByteBudget((partsAtOnce + 1) * 2 * smallestPart)
 
