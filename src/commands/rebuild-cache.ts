@@ -3,7 +3,7 @@ import {hostname} from 'node:os'
 import {openBackends} from '../lib/backends.js'
 import {ExitCode} from '../lib/errors.js'
 import {PackageStorage} from '../lib/storage/package-storage.js'
-import {rebuildCache, type RebuildReport} from '../lib/tasks/rebuild.js'
+import {rebuildCache, type RebuildReport} from '../lib/tasks/rebuild/rebuild.js'
 import {PpcCommand, configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {number, startProgress} from '../lib/terminal/progress.js'
 

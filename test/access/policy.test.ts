@@ -5,7 +5,7 @@ import type {Access, AclEntry} from '../../src/lib/access/access.js'
 import {openConfigAccess} from '../../src/lib/access/config.js'
 import {hashPassword} from '../../src/lib/access/passwords/index.js'
 import {AccessPolicy, anonymous, type Identity} from '../../src/lib/access/policy.js'
-import {openSqlAccess} from '../../src/lib/access/sql.js'
+import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {readConfig, type Config} from '../../src/lib/config/config.js'
 import {configWith, tempDir} from '../support/temp.js'
 

@@ -12,7 +12,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
 import {completeMark} from '../../src/lib/cache/cache.js'
-import type {Item} from '../../src/lib/cache/dynamo-items.js'
+import type {Item} from '../../src/lib/cache/dynamo/items.js'
 import {LockHeld, Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {describeCache} from '../contracts/cache.js'

@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto'
 import type {Cache} from '../../src/lib/cache/cache.js'
-import type {DynamoSettings} from '../../src/lib/cache/dynamo-client.js'
-import {openDynamoCacheOf, type DynamoCache} from '../../src/lib/cache/dynamo.js'
+import type {DynamoSettings} from '../../src/lib/cache/dynamo/client.js'
+import {openDynamoCacheOf, type DynamoCache} from '../../src/lib/cache/dynamo/dynamo.js'
 
 /** As the config gives them, for a service of the tests. */
 export const settingsFor = (url: string, more: Partial<DynamoSettings> = {}): DynamoSettings => ({

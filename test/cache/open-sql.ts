@@ -1,5 +1,5 @@
 import type {Cache} from '../../src/lib/cache/cache.js'
-import {openSqlCacheAt, type SqlCache} from '../../src/lib/cache/sql.js'
+import {openSqlCacheAt, type SqlCache} from '../../src/lib/cache/sql/sql.js'
 
 const where = {file: 'server.ini', key: 'db.url'}
 

@@ -10,7 +10,7 @@ import {editConfig, makeOriginalConfig, originalAdminPassword, startOriginal} fr
 import {tempDir} from '../support/temp.js'
 import {buildSdist} from '../support/wheels.js'
 import {readConfig} from '../../src/lib/config/config.js'
-import {openS3Store} from '../../src/lib/storage/s3.js'
+import {openS3Store} from '../../src/lib/storage/s3/s3.js'
 import {isOddity} from '../../src/lib/storage/storage.js'
 
 const headers = {authorization: `Basic ${Buffer.from(`admin:${originalAdminPassword}`).toString('base64')}`}

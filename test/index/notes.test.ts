@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {describe, it} from 'node:test'
 import {StorageFailed} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
-import {openDirectory} from '../../src/lib/storage/file.js'
+import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {tempDir} from '../support/temp.js'
 
 async function open() {

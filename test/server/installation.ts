@@ -5,7 +5,7 @@ import {openBackends, type Backends} from '../../src/lib/backends.js'
 import {readConfig, type Config} from '../../src/lib/config/config.js'
 import {createApp} from '../../src/lib/server/app.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
-import {rebuildCache} from '../../src/lib/tasks/rebuild.js'
+import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
 

@@ -3,7 +3,7 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {ConfigError} from '../../src/lib/config/config.js'
-import {cloudFrontLinks, openCloudFrontStore} from '../../src/lib/storage/cloudfront.js'
+import {cloudFrontLinks, openCloudFrontStore} from '../../src/lib/storage/s3/cloudfront.js'
 import {fixtures} from '../support/paths.js'
 import {s3Config} from './s3-services.js'
 

@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import type {CachedObject} from '../../src/lib/storage/disk-cache.js'
+import type {CachedObject} from '../../src/lib/storage/disk-cache/disk-cache.js'
 
 /** Bytes of each. */
 export const objectSize = 100_000

@@ -1,7 +1,7 @@
 /** A process of the disk cache's test: reads files of a slow store through a cache that it shares, until it is ended. */
 import {createHash} from 'node:crypto'
 import {Readable} from 'node:stream'
-import {DiskCache} from '../../src/lib/storage/disk-cache.js'
+import {DiskCache} from '../../src/lib/storage/disk-cache/disk-cache.js'
 import {contentOf, objectOf} from './disk-cache-objects.js'
 
 const [directory = '', maxSize = '', rounds = '', seed = ''] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 /** Puts files, new and over others, until it is killed: `file-writer DIRECTORY ROUND`. */
 import {createHash, randomBytes} from 'node:crypto'
-import {openDirectory} from '../../src/lib/storage/file.js'
+import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {bodyOf} from '../contracts/object-store.js'
 

@@ -6,7 +6,7 @@ import type {AddressInfo} from 'node:net'
 import {json} from 'node:stream/consumers'
 import {join} from 'node:path'
 import {it} from 'node:test'
-import {GcsLinks, iamSigner, keySigner, signedUrl} from '../../src/lib/storage/gcs-sign.js'
+import {GcsLinks, iamSigner, keySigner, signedUrl} from '../../src/lib/storage/gcs/sign.js'
 import {fixtures} from '../support/paths.js'
 
 const gcsFixtures = join(fixtures, 'gcs')

@@ -7,7 +7,7 @@ import {
   StorageSharedKeyCredential,
   type ContainerClient,
 } from '@azure/storage-blob'
-import {openAzureBlobStore} from '../../src/lib/storage/azure-blob.js'
+import {openAzureBlobStore} from '../../src/lib/storage/azure-blob/azure-blob.js'
 import type {ObjectStore} from '../../src/lib/storage/storage.js'
 import type {Azurite} from '../services/azurite.js'
 import {readFile} from 'node:fs/promises'

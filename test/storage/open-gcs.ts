@@ -1,7 +1,7 @@
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {readConfig} from '../../src/lib/config/config.js'
-import {openGcsStore} from '../../src/lib/storage/gcs.js'
+import {openGcsStore} from '../../src/lib/storage/gcs/gcs.js'
 import type {ObjectStore} from '../../src/lib/storage/storage.js'
 
 export const gcsConfigText = (endpoint: string, settings: Readonly<Record<string, string>> = {}): string =>

@@ -8,7 +8,7 @@ import {CreateBucketCommand, PutObjectCommand, S3Client} from '@aws-sdk/client-s
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {hashStream} from '../../src/lib/packaging/hashes.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
-import {openS3Store} from '../../src/lib/storage/s3.js'
+import {openS3Store} from '../../src/lib/storage/s3/s3.js'
 import {isOddity, type Oddity} from '../../src/lib/storage/storage.js'
 import {bodyOf} from '../contracts/object-store.js'
 import {startService, type Service} from '../services/index.js'

@@ -1,5 +1,5 @@
 import {after, before, describe} from 'node:test'
-import {openS3Store} from '../../src/lib/storage/s3.js'
+import {openS3Store} from '../../src/lib/storage/s3/s3.js'
 import {describeObjectStore} from '../contracts/object-store.js'
 import {startService, type Service} from '../services/index.js'
 import {needs} from '../support/needs.js'

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {LockHeld, UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
-import {openDirectory} from '../../src/lib/storage/file.js'
+import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
 import {allDigestsAreRight, packages, twoPlaces} from './migrate-places.js'
 

@@ -12,7 +12,7 @@ export const accesses: readonly BackendEntry<Access>[] = [
   {
     name: 'sql',
     aliases: ['pypicloud.access.SQLAccessBackend', 'pypicloud.access.sql.SQLAccessBackend'],
-    load: async () => (await import('./sql.js')).openSqlAccess,
+    load: async () => (await import('./sql/sql.js')).openSqlAccess,
   },
   {
     name: 'remote',

@@ -7,17 +7,17 @@ export const caches: readonly BackendEntry<Cache>[] = [
   {
     name: 'sql',
     aliases: ['pypicloud.cache.SQLCache', 'pypicloud.cache.sql.SQLCache'],
-    load: async () => (await import('./sql.js')).openSqlCache,
+    load: async () => (await import('./sql/sql.js')).openSqlCache,
   },
   {
     name: 'redis',
     aliases: ['pypicloud.cache.RedisCache', 'pypicloud.cache.redis_cache.RedisCache'],
-    load: async () => (await import('./redis.js')).openRedisCache,
+    load: async () => (await import('./redis/redis.js')).openRedisCache,
   },
   {
     name: 'dynamo',
     aliases: ['pypicloud.cache.dynamo.DynamoCache'],
-    load: async () => (await import('./dynamo.js')).openDynamoCache,
+    load: async () => (await import('./dynamo/dynamo.js')).openDynamoCache,
   },
 ]
 

@@ -1,7 +1,7 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {LockHeld, PpcError} from '../errors.js'
 import {completeMark} from '../cache/cache.js'
-import {rebuildCache} from '../tasks/rebuild.js'
+import {rebuildCache} from '../tasks/rebuild/rebuild.js'
 import {rebuildOwner} from './routes/admin.js'
 import type {Context} from './context.js'
 

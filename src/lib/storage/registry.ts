@@ -7,27 +7,27 @@ export const storages: readonly BackendEntry<ObjectStore>[] = [
   {
     name: 'file',
     aliases: ['pypicloud.storage.FileStorage', 'pypicloud.storage.files.FileStorage'],
-    load: async () => (await import('./file.js')).openFileStore,
+    load: async () => (await import('./file/file.js')).openFileStore,
   },
   {
     name: 's3',
     aliases: ['pypicloud.storage.S3Storage', 'pypicloud.storage.s3.S3Storage'],
-    load: async () => (await import('./s3.js')).openS3Store,
+    load: async () => (await import('./s3/s3.js')).openS3Store,
   },
   {
     name: 'cloudfront',
     aliases: ['pypicloud.storage.CloudFrontS3Storage', 'pypicloud.storage.s3.CloudFrontS3Storage'],
-    load: async () => (await import('./cloudfront.js')).openCloudFrontStore,
+    load: async () => (await import('./s3/cloudfront.js')).openCloudFrontStore,
   },
   {
     name: 'gcs',
     aliases: ['pypicloud.storage.GoogleCloudStorage', 'pypicloud.storage.gcs.GoogleCloudStorage'],
-    load: async () => (await import('./gcs.js')).openGcsStore,
+    load: async () => (await import('./gcs/gcs.js')).openGcsStore,
   },
   {
     name: 'azure-blob',
     aliases: ['pypicloud.storage.AzureBlobStorage', 'pypicloud.storage.azure_blob.AzureBlobStorage'],
-    load: async () => (await import('./azure-blob.js')).openAzureBlobStore,
+    load: async () => (await import('./azure-blob/azure-blob.js')).openAzureBlobStore,
   },
 ]
 

@@ -1,7 +1,7 @@
 import {Readable, type Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import type {Access} from '../access/access.js'
-import {formatDump, type DumpFormat} from '../access/dump.js'
+import {formatDump, type DumpFormat} from '../access/dump/dump.js'
 import {quote} from '../access/names.js'
 
 export interface ExportOptions extends DumpFormat {

@@ -1,6 +1,6 @@
 import type {Readable} from 'node:stream'
 import type {Access, LoadReport} from '../access/access.js'
-import {parseDump} from '../access/dump.js'
+import {parseDump} from '../access/dump/dump.js'
 import {UsageError} from '../errors.js'
 
 export interface ImportOptions {

@@ -3,12 +3,12 @@ import {pipeline, Readable} from 'node:stream'
 import {createGzip} from 'node:zlib'
 import {hostname} from 'node:os'
 import type {Permission, Principal} from '../../access/access.js'
-import {formatDump} from '../../access/dump.js'
+import {formatDump} from '../../access/dump/dump.js'
 import {checkGroupName, checkUsername} from '../../access/names.js'
 import {createSignupToken} from '../../access/tokens.js'
 import {tokenFields} from '../../config/schema/access.js'
 import {normalizeName} from '../../packaging/names.js'
-import {rebuildCache} from '../../tasks/rebuild.js'
+import {rebuildCache} from '../../tasks/rebuild/rebuild.js'
 import {
   requireAdmin,
   requireSegments,

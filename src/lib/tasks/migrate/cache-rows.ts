@@ -1,6 +1,6 @@
 import {completeMark, type Cache} from '../../cache/cache.js'
 import type {DistFile} from '../../packaging/dist-file.js'
-import {reconcile} from '../rebuild-merge.js'
+import {reconcile} from '../rebuild/merge.js'
 
 const rowsPerBatch = 500
 

@@ -1,6 +1,6 @@
 import type {DistFile} from '../../packaging/dist-file.js'
 import {canonicalVersion} from '../../packaging/versions.js'
-import {isSameSummary} from '../rebuild-merge.js'
+import {isSameSummary} from '../rebuild/merge.js'
 
 /**
  * In what a row contradicts the storage: the end of a sentence. What only one of them knows is no contradiction: rows of

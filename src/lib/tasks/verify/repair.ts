@@ -5,8 +5,8 @@ import type {DistFile, DistFileData} from '../../packaging/dist-file.js'
 import {hashStream} from '../../packaging/hashes.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
 import {ObjectExists, type Leftover} from '../../storage/storage.js'
-import {replaced} from '../rebuild-merge.js'
-import {rebuildCache} from '../rebuild.js'
+import {replaced} from '../rebuild/merge.js'
+import {rebuildCache} from '../rebuild/rebuild.js'
 
 const dayMs = 24 * 3_600_000
 

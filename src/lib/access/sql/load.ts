@@ -1,0 +1,253 @@
+import type {Knex} from 'knex'
+import {InvalidInput} from '../../errors.js'
+import type {Database} from '../../sql/database.js'
+import type {AclEntry, LoadReport} from '../access.js'
+import {problemOfGroupName, problemOfUsername, findSpecialGroup, quote, specialGroups} from '../names.js'
+import {keyvals} from './tables.js'
+import {markAdmin, rememberAdmin} from './writer.js'
+import {openStage, type Stage} from './stage.js'
+
+/** Of each kind; one more says how many there are. */
+const maxNotices = 20
+
+/**
+ * Merges a dump in two steps. First all of it goes into temporary tables, while the database stays free for others:
+ * a dump may come slowly, through a pipe, out of this very database. Then one transaction takes over what is new.
+ */
+export async function loadEntries(
+  database: Database,
+  entries: AsyncIterable<AclEntry>,
+  dryRun: boolean,
+): Promise<LoadReport> {
+  const stage = await openStage(database)
+  try {
+    for await (const entry of entries) {
+      const adding = stage.add(entry)
+      if (adding) await adding
+    }
+    await stage.flush()
+    await refuseDuplicates(database.knex, stage)
+    let report: LoadReport | undefined
+    const rollback = new Error('dry run')
+    try {
+      await database.transaction(async trx => {
+        report = await new Merge(trx, stage).run()
+        if (dryRun) throw rollback
+      })
+    } catch (error) {
+      if (error !== rollback) throw error
+    }
+    return report as LoadReport
+  } finally {
+    await stage.close()
+  }
+}
+
+async function refuseDuplicates(knex: Knex, {users, groups, grants}: Stage): Promise<void> {
+  const findTwice = async (table: string, columns: string[]) =>
+    (await knex(table).select(columns).groupBy(columns).havingRaw('count(*) > 1').first()) as
+      Record<string, unknown> | undefined
+  const user = await findTwice(users, ['username', 'pending'])
+  if (user) throw new InvalidInput(`the dump has the user ${quote(String(user['username']))} twice`)
+  const group = await findTwice(groups, ['name'])
+  if (group) throw new InvalidInput(`the dump has the group ${quote(String(group['name']))} twice`)
+  const grant = await findTwice(grants, ['package', 'kind', 'name'])
+  if (grant) {
+    const {package: project, kind, name} = grant
+    throw new InvalidInput(
+      `the dump has the rule of project ${quote(String(project))} for ${String(kind)} ${quote(String(name))} twice`,
+    )
+  }
+}
+
+/** What is new in the stage goes into pypicloud's tables; statement by statement, never row by row. */
+class Merge {
+  readonly #notices: string[] = []
+
+  constructor(
+    private readonly trx: Knex.Transaction,
+    private readonly stage: Stage,
+  ) {}
+
+  async run(): Promise<LoadReport> {
+    await rememberAdmin(this.trx)
+    const users = await this.#mergeUsers()
+    const groupsAdded = await this.#mergeGroups()
+    const membersAdded = await this.#mergeMembers()
+    const grantsAdded =
+      (await this.#mergeGrants('user', 'username')) + (await this.#mergeGrants('group', 'groupname'))
+    const registrationChanged = await this.#mergeRegistration()
+    // a store that was restored is no new installation, even if the dump has no administrator (RULES 30)
+    if (users.usersAdded > 0) await markAdmin(this.trx)
+    await rememberAdmin(this.trx)
+    return {...users, groupsAdded, membersAdded, grantsAdded, registrationChanged, notices: this.#notices}
+  }
+
+  async #mergeUsers(): Promise<
+    Pick<LoadReport, 'usersAdded' | 'usersKept' | 'pendingAdded' | 'adminsChanged'>
+  > {
+    const {trx} = this
+    const {users} = this.stage
+    const usersKept = await this.#count(
+      `FROM ${users} s JOIN pypicloud_users u ON u.username = s.username WHERE s.pending = 0`,
+    )
+    const changed = `FROM ${users} s JOIN pypicloud_users u ON u.username = s.username
+      WHERE s.pending = 0 AND s.admin <> u.admin`
+    const adminsChanged = (await this.#select(`SELECT s.username AS name ${changed} ORDER BY 1`)).map(row =>
+      String(row['name']),
+    )
+    await trx.raw(
+      `UPDATE pypicloud_users SET admin = NOT admin WHERE username IN (SELECT s.username ${changed})`,
+    )
+    await this.#report(
+      `SELECT username AS name FROM ${users} s WHERE password IS NULL AND ${this.#isNewUser}`,
+      name => `user ${quote(name)} was left out: the dump has no password hash for it`,
+    )
+    const usersAdded = await this.#insertUsers(0)
+    const pendingAdded = await this.#insertUsers(1)
+    await this.#report(
+      `SELECT username AS name FROM ${users} s WHERE EXISTS
+        (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username) AND (${maybeRefused('username')})`,
+      name => `user ${quote(name)} ${problemOfUsername(name) ?? ''}: rename or delete it`,
+      name => problemOfUsername(name) !== undefined,
+    )
+    return {usersAdded, usersKept, pendingAdded, adminsChanged}
+  }
+
+  readonly #isNewUser = 'NOT EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username)'
+
+  async #insertUsers(pending: 0 | 1): Promise<number> {
+    const {trx} = this
+    const source = `FROM ${this.stage.users} s
+      WHERE s.pending = ${pending} AND s.password IS NOT NULL AND ${this.#isNewUser}`
+    const count = await this.#count(source)
+    if (count === 0) return 0
+    // rules that are older than the user (RULES 35)
+    for (const table of ['pypicloud_user_permissions', 'pypicloud_user_groups']) {
+      await trx.raw(`DELETE FROM ${table} WHERE username IN (SELECT s.username ${source})`)
+    }
+    await trx.raw(
+      `INSERT INTO pypicloud_users (username, password, admin, pending)
+        SELECT s.username, s.password, s.admin, s.pending ${source} ORDER BY s.rowid`,
+    )
+    return count
+  }
+
+  async #mergeGroups(): Promise<number> {
+    const {trx} = this
+    const source = `FROM ${this.stage.groups} s WHERE s.name NOT IN (${special})
+      AND NOT EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.name)`
+    const count = await this.#count(source)
+    if (count > 0) {
+      const added = `(SELECT s.name ${source})`
+      await trx.raw(`DELETE FROM pypicloud_group_permissions
+        WHERE groupname NOT IN (${special}) AND groupname IN ${added}`)
+      await trx.raw(`DELETE FROM pypicloud_user_groups WHERE "group" IN ${added}`)
+      await trx.raw(`INSERT INTO pypicloud_groups (name) SELECT s.name ${source} ORDER BY s.rowid`)
+    }
+    await this.#report(
+      `SELECT name FROM ${this.stage.groups} WHERE ${maybeRefused('name')}`,
+      name =>
+        findSpecialGroup(name)
+          ? `group ${quote(name)} was left out: it ${problemOfGroupName(name) ?? ''}`
+          : `group ${quote(name)} ${problemOfGroupName(name) ?? ''}: rename or delete it`,
+      name => problemOfGroupName(name) !== undefined,
+    )
+    return count
+  }
+
+  async #mergeMembers(): Promise<number> {
+    const {trx} = this
+    const {members} = this.stage
+    const known = `EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username)
+      AND EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.grp)`
+    await this.#report(
+      `SELECT DISTINCT s.grp || ' ' || s.username AS name, s.grp AS a, s.username AS b
+        FROM ${members} s WHERE s.grp NOT IN (${special}) AND NOT (${known})`,
+      (_name, {a, b}) =>
+        `user ${quote(String(b))} was left out of group ${quote(String(a))}: there is no such user`,
+    )
+    const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${special}) AND NOT EXISTS
+      (SELECT 1 FROM pypicloud_user_groups m WHERE m.username = s.username AND m."group" = s.grp)`
+    const count = await this.#count(`FROM (SELECT DISTINCT s.username, s.grp ${source}) AS added`)
+    await trx.raw(
+      `INSERT INTO pypicloud_user_groups (username, "group") SELECT DISTINCT s.username, s.grp ${source}`,
+    )
+    return count
+  }
+
+  async #mergeGrants(kind: 'user' | 'group', column: 'username' | 'groupname'): Promise<number> {
+    const {trx} = this
+    const table = `pypicloud_${kind}_permissions`
+    const exists =
+      kind === 'user'
+        ? 'EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.name)'
+        : `(s.name IN (${special}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.name))`
+    const source = `FROM ${this.stage.grants} s WHERE s.kind = '${kind}'`
+    await this.#report(
+      `SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`,
+      (project, {a}) =>
+        `the rule of project ${quote(project)} for ${kind} ${quote(String(a))} was left out: there is no such ${kind}`,
+    )
+    const [row] = await this.#select(
+      `SELECT sum((s.read AND NOT coalesce(p.read, 0)) + (s.write AND NOT coalesce(p.write, 0))
+          + (NOT s.read AND NOT s.write AND p.package IS NULL)) AS n
+        FROM ${this.stage.grants} s LEFT JOIN ${table} p ON p.package = s.package AND p.${column} = s.name
+        WHERE s.kind = '${kind}' AND ${exists}`,
+    )
+    await trx.raw(
+      `INSERT INTO ${table} (package, read, write, ${column})
+        SELECT s.package, s.read, s.write, s.name ${source} AND ${exists} ORDER BY 1, 4
+        ON CONFLICT (package, ${column}) DO UPDATE
+          SET read = coalesce(${table}.read, 0) OR excluded.read,
+            write = coalesce(${table}.write, 0) OR excluded.write
+          WHERE (excluded.read AND NOT coalesce(${table}.read, 0))
+            OR (excluded.write AND NOT coalesce(${table}.write, 0))`,
+    )
+    return Number(row?.['n'] ?? 0)
+  }
+
+  async #mergeRegistration(): Promise<boolean> {
+    const {trx} = this
+    const allowed = this.stage.registration
+    if (allowed === undefined) return false
+    const stored: unknown = await trx('pypicloud_keyvals')
+      .where({key: keyvals.registration, value: 'true'})
+      .first()
+    if (allowed === (stored !== undefined)) return false
+    await trx('pypicloud_keyvals').where({key: keyvals.registration}).delete()
+    if (allowed) await trx('pypicloud_keyvals').insert({key: keyvals.registration, value: 'true'})
+    return true
+  }
+
+  /** `query` selects what is to be told; `matters` leaves out what it could not tell apart. */
+  async #report(
+    query: string,
+    say: (name: string, row: Readonly<Record<string, unknown>>) => string,
+    matters: (name: string) => boolean = () => true,
+  ): Promise<void> {
+    const count = await this.#count(`FROM (${query}) AS found`)
+    const rows = await this.#select(`${query} LIMIT ${maxNotices}`)
+    for (const row of rows) {
+      if (matters(String(row['name']))) this.#notices.push(say(String(row['name']), row))
+    }
+    if (count > maxNotices) this.#notices.push(`… and ${count - maxNotices} more like that`)
+  }
+
+  #select(query: string): Promise<Record<string, unknown>[]> {
+    return this.trx.raw<Record<string, unknown>[]>(query)
+  }
+
+  async #count(source: string): Promise<number> {
+    const [row] = await this.#select(`SELECT count(*) AS n ${source}`)
+    return Number(row?.['n'])
+  }
+}
+
+/** Finds the names that are refused when they are created, and few others: a dump may hold a hundred thousand. */
+const maybeRefused = (column: string): string =>
+  `${column} IN ('__token__', 'admin', ${special}) OR ${column} LIKE '%:%' OR ${column} <> trim(${column})
+    OR ${column} = '' OR length(${column}) > 255
+    OR ${column} GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'`
+
+const special = specialGroups.map(group => `'${group}'`).join(', ')

@@ -1,0 +1,63 @@
+import type {Database} from '../../sql/database.js'
+
+/** pypicloud's tables, to the letter as its 1.3.12 creates them on SQLite (COMPAT §5.4). */
+const tables: Readonly<Record<string, string>> = {
+  pypicloud_keyvals: `CREATE TABLE pypicloud_keyvals (
+	"key" VARCHAR(255) NOT NULL, 
+	value TEXT, 
+	PRIMARY KEY ("key")
+)`,
+  pypicloud_users: `CREATE TABLE pypicloud_users (
+	username VARCHAR(255) NOT NULL, 
+	password TEXT NOT NULL, 
+	admin BOOLEAN NOT NULL, 
+	pending BOOLEAN NOT NULL, 
+	PRIMARY KEY (username)
+)`,
+  pypicloud_groups: `CREATE TABLE pypicloud_groups (
+	name VARCHAR(255) NOT NULL, 
+	PRIMARY KEY (name)
+)`,
+  pypicloud_user_groups: `CREATE TABLE pypicloud_user_groups (
+	username VARCHAR(255) NOT NULL, 
+	"group" VARCHAR(255) NOT NULL, 
+	PRIMARY KEY (username, "group"), 
+	FOREIGN KEY(username) REFERENCES pypicloud_users (username) ON DELETE CASCADE, 
+	FOREIGN KEY("group") REFERENCES pypicloud_groups (name) ON DELETE CASCADE
+)`,
+  pypicloud_user_permissions: `CREATE TABLE pypicloud_user_permissions (
+	package VARCHAR(255) NOT NULL, 
+	read BOOLEAN, 
+	write BOOLEAN, 
+	username VARCHAR(255) NOT NULL, 
+	PRIMARY KEY (package, username), 
+	FOREIGN KEY(username) REFERENCES pypicloud_users (username) ON DELETE CASCADE
+)`,
+  pypicloud_group_permissions: `CREATE TABLE pypicloud_group_permissions (
+	package VARCHAR(255) NOT NULL, 
+	read BOOLEAN, 
+	write BOOLEAN, 
+	groupname VARCHAR(255) NOT NULL, 
+	PRIMARY KEY (package, groupname), 
+	FOREIGN KEY(groupname) REFERENCES pypicloud_groups (name) ON DELETE CASCADE
+)`,
+}
+
+/** Rows of `pypicloud_keyvals`. pypicloud knows the first one and leaves others alone. */
+export const keyvals = {
+  registration: 'allow_register',
+  /** Ours: this store has, or once had, an administrator (RULES 30). */
+  hadAdmin: 'ppc_had_admin',
+} as const
+
+/** Creates those tables that are missing; two processes may do so at once. Writes nothing when none is. */
+export async function createTables(database: Database): Promise<void> {
+  const findMissing = async (knex: Database['knex']): Promise<string[]> => {
+    const found = (await knex('sqlite_master').where({type: 'table'}).pluck('name')) as string[]
+    return Object.keys(tables).filter(name => !found.includes(name))
+  }
+  if ((await findMissing(database.knex)).length === 0) return
+  await database.transaction(async trx => {
+    for (const name of await findMissing(trx)) await trx.raw(tables[name] ?? '')
+  })
+}

@@ -1,0 +1,100 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import {
+  DynamoDBClient,
+  type DynamoDBClientConfig,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
+} from '@aws-sdk/client-dynamodb'
+import {NodeHttpHandler} from '@smithy/node-http-handler'
+import type {Values} from '../../config/fields.js'
+import type {dynamoCacheFields} from '../../config/schema/cache.js'
+import {Unavailable} from '../../errors.js'
+import {explainDynamo, retryKind, type DynamoOrigin} from './failures.js'
+
+export type DynamoSettings = Values<typeof dynamoCacheFields>
+type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = Parameters<
+  typeof DynamoDBClient.prototype.send<I, O>
+>[0]
+
+/** How long a busy table is asked again, and how often a broken connection or a service that answers by failures. */
+const busyForMs = 20_000
+const brokenAttempts = {unreachable: 4, failing: 10} as const
+const connections = 32
+
+/** The SDK's client with our own retries and our own sentences. */
+export class DynamoClient implements Disposable {
+  readonly #client: DynamoDBClient
+
+  constructor(
+    readonly settings: DynamoSettings,
+    readonly origin: DynamoOrigin,
+  ) {
+    // a warning about the end of Node 20 is no news to those who chose it
+    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+    this.#client = new DynamoDBClient(clientConfig(settings))
+  }
+
+  /** @throws {Unavailable} when it can't be reached or stays busy, {DatabaseFailed} for credentials and rights. */
+  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(command: Command<I, O>): Promise<O> {
+    const started = performance.now()
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#client.send(command)
+      } catch (error) {
+        const kind = retryKind(error)
+        const spent =
+          kind === 'busy'
+            ? performance.now() - started > busyForMs
+            : kind !== undefined && attempt >= brokenAttempts[kind]
+        if (kind === undefined || spent) {
+          throw explainDynamo(error, this.origin, (command.input as {TableName?: string}).TableName)
+        }
+        await pause(attempt)
+      }
+    }
+  }
+
+  /** For those who try again by themselves, and have done so for long enough. */
+  tooBusy(): Unavailable {
+    const {file, key, service} = this.origin
+    return new Unavailable(`${file}: ${key}: ${service} did not keep up with the requests: try again later`)
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.destroy()
+  }
+}
+
+/** Up to 50 ms the first time, then up to twice as long each time, 2 s at most: at random, so that many don't meet again. */
+export const pause = (attempt: number): Promise<void> =>
+  sleep(Math.random() * Math.min(2000, 25 * 2 ** Math.min(attempt, 10)))
+
+export function originOf(settings: DynamoSettings, file: string): DynamoOrigin {
+  const {host, regionName = 'us-east-1'} = settings
+  return host === undefined
+    ? {file, service: `DynamoDB in AWS region ${regionName}`, key: 'db.region_name'}
+    : {file, service: `DynamoDB at ${endpointOf(settings) ?? host}`, key: 'db.host'}
+}
+
+const endpointOf = ({host, port, secure}: DynamoSettings): string | undefined =>
+  host === undefined ? undefined : `http${secure ? 's' : ''}://${host}:${port}`
+
+function clientConfig(settings: DynamoSettings): DynamoDBClientConfig {
+  const {accessKeyId, secretAccessKey, sessionToken, regionName} = settings
+  const endpoint = endpointOf(settings)
+  return {
+    region: regionName ?? 'us-east-1', // of a local DynamoDB, which signatures need and nobody looks at
+    ...(endpoint === undefined ? {} : {endpoint}),
+    ...(accessKeyId !== undefined && secretAccessKey !== undefined
+      ? {credentials: {accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : {sessionToken})}}
+      : {}),
+    maxAttempts: 1, // ours, above
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: 3000,
+      requestTimeout: 15_000,
+      throwOnRequestTimeout: true,
+      httpAgent: {maxSockets: connections, keepAlive: true},
+      httpsAgent: {maxSockets: connections, keepAlive: true},
+    }),
+  }
+}

@@ -1,0 +1,110 @@
+import {RestError} from '@azure/storage-blob'
+import {PpcError, StorageFailed, Unavailable} from '../../errors.js'
+
+/** How the settings to blame are called in messages: `server.ini:14: storage.storage_account_key`. */
+export interface AzureSettings {
+  /** What the credentials come from. */
+  readonly credentials: string
+  /** What the address of the service comes from. */
+  readonly address: string
+  readonly container: string
+}
+
+/** The service's own word for what went wrong (`BlobNotFound`), or that of the network (`ECONNREFUSED`). */
+export function azureCode(error: unknown): string | undefined {
+  if (!(error instanceof RestError)) return undefined
+  // answers to HEAD have no body, which is where the SDK looks
+  return error.response?.headers.get('x-ms-error-code') ?? error.code
+}
+export const azureStatus = (error: unknown): number | undefined =>
+  error instanceof RestError ? error.statusCode : undefined
+
+/** That the container is there and the blob is not. */
+export const isBlobMissing = (error: unknown): boolean =>
+  azureStatus(error) === 404 && azureCode(error) !== 'ContainerNotFound'
+export const isContainerMissing = (error: unknown): boolean => azureCode(error) === 'ContainerNotFound'
+/** That `If-None-Match` or `If-Match` was not kept. */
+export const isConditionFailed = (error: unknown): boolean =>
+  ['ConditionNotMet', 'TargetConditionNotMet', 'BlobAlreadyExists'].includes(azureCode(error) ?? '')
+export const isForbidden = (error: unknown): boolean => [401, 403].includes(azureStatus(error) ?? 0)
+
+const networkReasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'the host has no address',
+  EAI_AGAIN: 'names of hosts are not resolved now',
+  ETIMEDOUT: 'no answer in time',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  REQUEST_SEND_ERROR: 'the request could not be sent',
+  PARSE_ERROR: 'the answer was cut short',
+}
+/** A host without an address is a wrong setting; a resolver that does not answer is EAI_AGAIN. */
+const lastingReasons = new Set(['ENOTFOUND'])
+const transientStatus = new Set([408, 429, 500, 502, 503, 504])
+/** Of 400 and 409: a body that was damaged on its way, a container that is going away or coming back. */
+const transientCodes = new Set(['Md5Mismatch', 'ContainerBeingDeleted', 'OperationTimedOut', 'ServerBusy'])
+
+/** Whether the same request may succeed a moment later. The SDK's own abortion is one of ours: a request took too long. */
+export function isTransient(error: unknown): boolean {
+  const code = azureCode(error)
+  return (
+    isTimeout(error) ||
+    transientStatus.has(azureStatus(error) ?? 0) ||
+    (code !== undefined && isPassing(code))
+  )
+}
+const isPassing = (code: string): boolean =>
+  (code in networkReasons && !lastingReasons.has(code)) || transientCodes.has(code)
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError'
+
+/**
+ * What the SDK threw as one sentence. Errors of ours, and of the body that was being stored, are returned as they are.
+ * @param what `foo/foo-1.0.zip was not stored in azure://account/container`
+ */
+export function azureFailure(error: unknown, what: string, settings: AzureSettings): unknown {
+  if (error instanceof PpcError) return error
+  if (error instanceof Error && isCredentialFailure(error)) {
+    const message = `${what}: no Azure credentials were found; set storage.storage_account_key or storage.storage_sas_token, or give the process an identity`
+    return new StorageFailed(message, {cause: error})
+  }
+  if (isTimeout(error)) {
+    return new Unavailable(`${what}: the service did not answer in time`, {cause: error})
+  }
+  if (!(error instanceof RestError)) return error
+  const status = azureStatus(error)
+  const code = azureCode(error)
+  if (status === undefined) {
+    const reason = networkReasons[code ?? ''] ?? `the service can't be reached (${code ?? error.name})`
+    return new Unavailable(`${what}: ${reason}; the address is that of ${settings.address}`, {cause: error})
+  }
+  if (isTransient(error)) {
+    return new Unavailable(`${what}: the service answered ${status}${inBrackets(code)}; try again later`, {
+      cause: error,
+    })
+  }
+  return new StorageFailed(`${what}: ${refusal(error, settings)}`, {cause: error})
+}
+
+function refusal(error: RestError, settings: AzureSettings): string {
+  const status = azureStatus(error) ?? 0
+  const code = azureCode(error)
+  if (code === 'ContainerNotFound') return `there is no such container; see ${settings.container}`
+  if (code === 'InvalidResourceName') {
+    return `the name of the container is not one that Azure allows; see ${settings.container}`
+  }
+  if (code === 'BlobArchived') return 'the blob is in the archive tier: bring it back to an online tier first'
+  if (code === 'AuthenticationFailed' || code === 'NoAuthenticationInformation' || status === 401) {
+    return `the service does not accept ${settings.credentials} (${code ?? status}), or the clock of this host is wrong`
+  }
+  if (status === 403) return `${settings.credentials} gives no right to do that${inBrackets(code)}`
+  if (status === 400 && code === 'OutOfRangeInput') {
+    return `the service can't read the request (${code}); see ${settings.container} and ${settings.address}`
+  }
+  return `the service answered ${status}${inBrackets(code)}`
+}
+
+const inBrackets = (code: string | undefined) => (code === undefined ? '' : ` (${code})`)
+
+/** Of @azure/identity, which is loaded only where it is needed. */
+const isCredentialFailure = ({name}: Error): boolean =>
+  ['CredentialUnavailableError', 'AuthenticationError', 'AggregateAuthenticationError'].includes(name)

@@ -1,0 +1,134 @@
+import {randomInt} from 'node:crypto'
+import {Agent as HttpAgent, request as httpRequest, type IncomingMessage} from 'node:http'
+import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
+import {text} from 'node:stream/consumers'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {GcsRefusal, isTransient, NotJson, SilentService} from './errors.js'
+
+/** Silence after which a connection counts as dead. Finishing a large upload takes the service a while. */
+const silenceMilliseconds = 60_000
+const longestWaitMilliseconds = 8_000
+
+/** One request of the JSON API (cloud.google.com/storage/docs/json_api). */
+export interface GcsCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** From the root of the service, parts percent-encoded. May have a query of its own. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RetryOptions {
+  /** Of all, the first included. */
+  readonly attempts?: number
+  /** No attempt begins later than this after the first. */
+  readonly withinSeconds?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The JSON API over connections of our own. The SDK finds the credentials; its methods would neither stop at an
+ * AbortSignal, nor send a stream's bytes again, nor cancel a resumable upload, nor go on with a download that was cut.
+ */
+export class GcsApi implements Disposable {
+  /** `https://storage.googleapis.com`, without a slash at its end. */
+  readonly root: string
+  readonly #authorize: () => Promise<Readonly<Record<string, string>>>
+  readonly #agent: HttpAgent | HttpsAgent
+  readonly #send: typeof httpRequest
+
+  /** @param authorize gives the headers that say who asks. */
+  constructor(root: string, authorize: () => Promise<Readonly<Record<string, string>>>) {
+    const secure = root.startsWith('https:')
+    this.root = root
+    this.#authorize = authorize
+    this.#agent = new (secure ? HttpsAgent : HttpAgent)({keepAlive: true, maxFreeSockets: 64})
+    this.#send = secure ? httpsRequest : httpRequest
+  }
+
+  /** The answer's JSON, after as many attempts as it takes. @throws {GcsRefusal} for a status of 400 and more. */
+  json<T>(call: GcsCall, options: RetryOptions = {}): Promise<T> {
+    return retrying(
+      async () => {
+        const content = await text(await this.accepted(call))
+        try {
+          return (content === '' ? {} : JSON.parse(content)) as T
+        } catch (error) {
+          throw new NotJson(error)
+        }
+      },
+      {signal: call.signal, ...options},
+    )
+  }
+
+  /** One attempt. The caller reads the body or destroys it. @throws {GcsRefusal} for a status of 400 and more. */
+  async accepted(call: GcsCall): Promise<IncomingMessage> {
+    const answer = await this.send(call)
+    const status = answer.statusCode ?? 0
+    if (status < 400) return answer
+    throw new GcsRefusal(status, await text(answer).catch(() => ''))
+  }
+
+  /** One attempt, whatever its status is. */
+  async send({method, path, query = {}, headers, body, signal}: GcsCall): Promise<IncomingMessage> {
+    signal?.throwIfAborted()
+    const url = new URL(this.root + path)
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, value)
+    }
+    const authorization = await this.#authorize()
+    return new Promise((resolve, reject) => {
+      const request = this.#send(url, {
+        method,
+        agent: this.#agent,
+        headers: {...headers, ...authorization, 'content-length': body?.length ?? 0},
+        timeout: silenceMilliseconds,
+        ...(signal ? {signal} : {}),
+      })
+      request.once('timeout', () => request.destroy(new SilentService()))
+      request.once('response', resolve)
+      request.on('error', error => {
+        reject(signal?.aborted ? (signal.reason as Error) : error)
+      })
+      request.end(body)
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy()
+  }
+}
+
+/**
+ * Tries again what failed in passing, after waits that double and are drawn at random, so that many clients don't
+ * return at the same moment.
+ */
+export async function retrying<T>(
+  attempt: (number: number) => Promise<T>,
+  {attempts = 7, withinSeconds = 60, signal}: RetryOptions = {},
+): Promise<T> {
+  const until = performance.now() + withinSeconds * 1000
+  for (let number = 1; ; number += 1) {
+    try {
+      return await attempt(number)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (number >= attempts || !isTransient(error) || performance.now() > until) throw error
+    }
+    await pauseAfter(number, signal)
+  }
+}
+
+/** @param failures so far. */
+export async function pauseAfter(failures: number, signal?: AbortSignal): Promise<void> {
+  const longest = Math.min(longestWaitMilliseconds, 100 * 2 ** failures)
+  await sleep(randomInt(longest / 5, longest), undefined, signal ? {signal} : {}).catch(() => undefined)
+  signal?.throwIfAborted()
+}
+
+export const bucketPath = (bucket: string): string => `/storage/v1/b/${encodeURIComponent(bucket)}`
+export const objectPath = (bucket: string, key: string): string =>
+  `${bucketPath(bucket)}/o/${encodeURIComponent(key)}`
+export const uploadPath = (bucket: string): string => `/upload${bucketPath(bucket)}/o`

@@ -1,0 +1,67 @@
+import {StorageFailed} from '../../errors.js'
+import {objectPath, type GcsApi} from './api.js'
+import {GcsRefusal, hasStatus, isMissingObject} from './errors.js'
+import {objectFields, queryOf, resourceOf, type GcsObject, type NewObject} from './object.js'
+import {deleteGeneration, statObject} from './put.js'
+
+/** Large copies between places or classes take several requests. */
+interface RewriteState {
+  readonly done: boolean
+  readonly rewriteToken?: string
+  readonly resource?: GcsObject
+}
+
+/**
+ * A copy inside the service (`objects.rewrite`), with metadata of its own, of the generation that was there at the start.
+ * @returns undefined where the credentials of the target may not read the source.
+ * @throws {GcsRefusal} with 412 when `object.expectedGeneration` is not what is there, 404 without a source.
+ */
+export async function rewriteObject(
+  api: GcsApi,
+  source: {readonly bucket: string; readonly key: string},
+  object: NewObject,
+  signal?: AbortSignal,
+): Promise<GcsObject | undefined> {
+  const {predefinedAcl, ifGenerationMatch} = queryOf(object)
+  const [original, there] = await Promise.all([
+    statObject(api, source).catch((error: unknown) => {
+      if (hasStatus(error, 403) || hasStatus(error, 401)) return undefined
+      throw error
+    }),
+    // saves a copy that would be refused at its end; fake-gcs-server would not even refuse it
+    ifGenerationMatch === '0' ? isStored(api, object) : false,
+  ])
+  if (original === undefined) return undefined
+  if (there) throw new GcsRefusal(412, '')
+  let state: RewriteState = {done: false}
+  while (!state.done) {
+    signal?.throwIfAborted()
+    state = await api.json<RewriteState>({
+      method: 'POST',
+      path: `${objectPath(source.bucket, source.key)}/rewriteTo${objectPath(object.bucket, object.key).slice('/storage/v1'.length)}`,
+      query: {
+        destinationPredefinedAcl: predefinedAcl,
+        ifGenerationMatch,
+        sourceGeneration: original.generation,
+        rewriteToken: state.rewriteToken,
+        fields: `done,rewriteToken,resource(${objectFields})`,
+      },
+      headers: {'content-type': 'application/json; charset=UTF-8'},
+      body: Buffer.from(JSON.stringify(resourceOf(object))),
+    })
+  }
+  const copy = state.resource
+  if (copy?.crc32c === original.crc32c && copy?.size === original.size) return copy
+  if (copy !== undefined) await deleteGeneration(api, object, copy.generation)
+  throw new StorageFailed('the copy has other bytes than the original')
+}
+
+async function isStored(api: GcsApi, place: Pick<NewObject, 'bucket' | 'key'>): Promise<boolean> {
+  try {
+    await statObject(api, place)
+    return true
+  } catch (error) {
+    if (isMissingObject(error)) return false
+    throw error
+  }
+}

@@ -1,0 +1,73 @@
+import type {ObjectMetadata} from '../storage.js'
+
+/** S3 takes 2 KB: names and values together. Some services count a little more than others. */
+const limit = 2000 // bytes
+
+/** What is kept first when there is more than the service takes. The summary comes last and is cut to what is left. */
+const order = ['name', 'version', 'hash-sha256', 'hash-md5', 'upload-time', 'requires-python', 'uploader']
+
+/**
+ * Metadata as pypicloud 1.3.12 writes it: hyphens in names, since proxies swallow underscores, and values folded to
+ * ASCII, since headers hold nothing else. What remains blank is left out.
+ */
+export function formatS3Metadata(metadata: ObjectMetadata): Record<string, string> {
+  const rank = (name: string) => {
+    const position = order.indexOf(name)
+    if (name === 'summary') return Infinity
+    return position < 0 ? order.length : position
+  }
+  const entries = Object.entries(metadata)
+    .map(([name, value]) => [name.replaceAll('_', '-'), toAscii(value)] as const)
+    .filter(([, value]) => value.trim() !== '')
+    .sort(([a], [b]) => rank(a) - rank(b))
+  const kept: Record<string, string> = {}
+  let left = limit
+  for (const [name, value] of entries) {
+    const room = left - name.length
+    const fitting = name === 'summary' ? value.slice(0, Math.max(0, room)) : value
+    if (fitting === '' || fitting.length > room) continue
+    kept[name] = fitting
+    left = room - fitting.length
+  }
+  return kept
+}
+
+const toAscii = (value: string): string =>
+  value
+    .normalize('NFKD')
+    .replace(/[^\x00-\x7f]/g, '')
+    .replace(/[\x00-\x20\x7f]+/g, ' ')
+
+/** Values as text: folded, or encoded by the service or by a client of the past, because they were not ASCII. */
+export function parseS3Metadata(metadata: Readonly<Record<string, string>> = {}): ObjectMetadata {
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, decoded(value)]))
+}
+
+function decoded(value: string): string {
+  if (/[\x80-\xff]/.test(value)) return fromBytes(Buffer.from(value, 'latin1'), 'utf-8') ?? value
+  if (!value.includes('=?')) return value
+  return value
+    .replace(/(\?=)\s+(?==\?)/g, '$1') // the blank between two encoded words is none (RFC 2047 §6.2)
+    .replace(
+      /=\?([^?*\s]+)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=/gi,
+      (word, charset: string, form: string, text: string) => {
+        const bytes = /b/i.test(form)
+          ? Buffer.from(text, 'base64')
+          : Buffer.from(
+              text
+                .replaceAll('_', ' ')
+                .replace(/=([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+              'latin1',
+            )
+        return fromBytes(bytes, charset) ?? word
+      },
+    )
+}
+
+function fromBytes(bytes: Buffer, charset: string): string | undefined {
+  try {
+    return new TextDecoder(charset, {fatal: true}).decode(bytes)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,218 @@
+import {Readable} from 'node:stream'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {
+  CompleteMultipartUploadCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import {Upload} from '@aws-sdk/lib-storage'
+import {StorageFailed} from '../../errors.js'
+import {BlockReader} from '../block-reader.js'
+import {ByteBudget} from '../byte-budget.js'
+import {confirmBytes, digestOfParts, md5, type Digest} from './confirm.js'
+import {isPreconditionFailed, isWriteConflict, attemptsOf} from './errors.js'
+import {formatS3Metadata, parseS3Metadata} from './metadata.js'
+import {atObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
+import {protectionOf} from './protection.js'
+import {ObjectExists, type Body, type PutOptions, type StoredObject} from '../storage.js'
+
+const MiB = 1 << 20
+/** Up to here an object is sent at once, which can be tried again as a whole. */
+const largestAtOnce = 8 * MiB
+/** What S3 takes at least. Small parts and three at once keep memory low and the line busy. */
+const smallestPart = 5 * MiB
+const mostParts = 10_000
+const largestObject = 5 * 1024 ** 4
+const partsAtOnce = 3
+/** A part is read while others are sent. */
+const budget = new ByteBudget((partsAtOnce + 1) * 2 * smallestPart)
+
+/** What came of sending an object. */
+interface Sent {
+  readonly etag: string | undefined
+  readonly digest: Digest
+}
+
+/**
+ * Stores an object whole or not at all. A small one is one request, a large one is sent in parts that nobody sees before
+ * the last request joins them.
+ * @param conditional whether the service keeps to `If-None-Match`; otherwise somebody else has to decide who is first.
+ * @throws {ObjectExists}
+ */
+export async function putObject(
+  place: S3Place,
+  key: string,
+  body: Body,
+  options: PutOptions,
+  conditional: boolean,
+): Promise<StoredObject> {
+  if (body.size > largestObject) throw new StorageFailed(`${key} is larger than the 5 TB that S3 takes`)
+  if (!options.replace && !conditional && (await findObject(place, key))) throw alreadyThere(key)
+  const params: PutObjectCommandInput = {
+    Bucket: place.bucket,
+    Key: key,
+    Metadata: formatS3Metadata(options.metadata ?? {}),
+    ...protectionOf(place.settings.values),
+    ...(!options.replace && conditional && {IfNoneMatch: '*'}),
+  }
+  const {etag, digest} = await atObject(place, key, 'was not stored', () =>
+    sendAgain(place, body, params, options),
+  )
+  await confirmBytes(place, key, etag, digest)
+  return headObject(place, key)
+}
+
+export const alreadyThere = (key: string, cause?: unknown) =>
+  new ObjectExists(`${key} is already stored`, {cause})
+
+/** Where two writers met in the same moment, the service asks both to try again. */
+async function sendAgain(
+  place: S3Place,
+  body: Body,
+  params: PutObjectCommandInput,
+  options: PutOptions,
+): Promise<Sent> {
+  for (let attempt = 0; ; attempt += 1) {
+    options.signal?.throwIfAborted()
+    try {
+      return await (body.size <= largestAtOnce ? sendAtOnce : sendInParts)(place, body, params, options)
+    } catch (error) {
+      if (!isWriteConflict(error) || attempt === 8) throw error
+      await sleep(50 * 2 ** attempt * Math.random())
+    }
+  }
+}
+
+async function sendAtOnce(
+  place: S3Place,
+  body: Body,
+  params: PutObjectCommandInput,
+  {signal}: PutOptions,
+): Promise<Sent> {
+  const giveBack = await budget.take(body.size, signal)
+  const reader = new BlockReader(body, signal)
+  try {
+    const bytes = await reader.read(body.size)
+    const digest = md5(bytes)
+    const put = new PutObjectCommand({...params, Body: bytes, ContentMD5: digest.toString('base64')})
+    const sent = {etag: digest.toString('hex')}
+    try {
+      const {ETag: etag} = await place.client.send(put, {...(signal && {abortSignal: signal})})
+      return {etag, digest: sent}
+    } catch (error) {
+      return await landed(place, params, sent, error)
+    }
+  } finally {
+    reader.close()
+    giveBack()
+  }
+}
+
+async function sendInParts(
+  place: S3Place,
+  body: Body,
+  params: PutObjectCommandInput,
+  {signal}: PutOptions,
+): Promise<Sent> {
+  const partSize = Math.max(smallestPart, Math.ceil(body.size / mostParts / MiB) * MiB)
+  const queueSize = Math.max(
+    1,
+    Math.min(partsAtOnce, Math.floor((partsAtOnce * smallestPart * 2) / partSize)),
+  )
+  const giveBack = await budget.take((queueSize + 1) * partSize, signal)
+  const reader = new BlockReader(body, signal)
+  const sender = new PartSender(place.client, signal)
+  try {
+    const upload = new Upload({
+      client: sender as unknown as S3Client, // all of a client that Upload uses
+      params: {...params, Body: Readable.from(blocksOf(body, reader)), ContentLength: body.size},
+      partSize,
+      queueSize,
+    })
+    try {
+      const {ETag: etag} = await upload.done()
+      return {etag, digest: sender.digest(partSize)}
+    } catch (error) {
+      if (!sender.isCompleting) throw error
+      return await landed(place, params, sender.digest(partSize), error)
+    }
+  } finally {
+    reader.close()
+    giveBack()
+  }
+}
+
+async function* blocksOf(body: Body, reader: BlockReader): AsyncGenerator<Buffer> {
+  for (let left = body.size; left > 0;) {
+    const block = await reader.read(Math.min(left, MiB))
+    left -= block.length
+    yield block
+  }
+}
+
+/** Sends for Upload: every part with its digest, so that the service itself refuses damaged bytes. */
+class PartSender {
+  readonly config: S3Client['config']
+  /** All parts are there, and what comes of the last request is not known yet. */
+  isCompleting = false
+  readonly #client: S3Client
+  readonly #signal: AbortSignal | undefined
+  readonly #digests: Buffer[] = []
+
+  constructor(client: S3Client, signal: AbortSignal | undefined) {
+    this.config = client.config
+    this.#client = client
+    this.#signal = signal
+  }
+
+  send(command: Parameters<S3Client['send']>[0]): Promise<unknown> {
+    this.#prepare(command)
+    const isPart = command instanceof UploadPartCommand // what clears up must not be stopped
+    return this.#client.send(command, {...(isPart && this.#signal && {abortSignal: this.#signal})})
+  }
+
+  #prepare(command: unknown): void {
+    if (command instanceof UploadPartCommand) {
+      const digest = md5(command.input.Body as Buffer)
+      this.#digests[(command.input.PartNumber ?? 1) - 1] = digest
+      command.input.ContentMD5 = digest.toString('base64')
+    }
+    if (command instanceof CompleteMultipartUploadCommand) {
+      this.#signal?.throwIfAborted()
+      this.isCompleting = true
+    }
+  }
+
+  digest(partSize: number): Digest {
+    return digestOfParts(this.#digests, partSize)
+  }
+}
+
+/**
+ * A request that broke after it had arrived looks like a failure, and tried again like somebody else's object. Whether
+ * this very object, its bytes and its metadata, is there decides.
+ */
+async function landed(
+  place: S3Place,
+  {Key: key = '', Metadata: metadata = {}}: PutObjectCommandInput,
+  digest: Digest,
+  error: unknown,
+): Promise<Sent> {
+  const isFirstWord = isPreconditionFailed(error) && attemptsOf(error) === 1
+  if (!isFirstWord && (await isThere(place, key, metadata, digest))) return {etag: digest.etag, digest}
+  throw isPreconditionFailed(error) ? alreadyThere(key, error) : error
+}
+
+async function isThere(
+  place: S3Place,
+  key: string,
+  metadata: Record<string, string>,
+  {etag}: Digest,
+): Promise<boolean> {
+  const found = await findObject(place, key).catch(() => undefined) // the first failure is the one to report
+  if (found === undefined || plainEtag(found.fingerprint.split('.')[0]) !== etag) return false
+  const sent = parseS3Metadata(metadata)
+  return Object.keys(sent).every(name => found.metadata[name]?.trim() === sent[name]?.trim())
+}

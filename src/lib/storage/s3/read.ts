@@ -1,0 +1,82 @@
+import {Readable} from 'node:stream'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {GetObjectCommand, type GetObjectCommandOutput} from '@aws-sdk/client-s3'
+import {StorageFailed, Unavailable} from '../../errors.js'
+import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
+import {atObject, type S3Place} from './place.js'
+import type {ByteRange} from '../storage.js'
+
+/** How often a download goes on where its connection broke. */
+const resumes = 5
+
+/**
+ * A stream that gives all bytes or fails: a connection that breaks is taken up again behind the last byte.
+ * @throws {ObjectMissing}
+ */
+export async function readObject(place: S3Place, key: string, range?: ByteRange): Promise<Readable> {
+  const first = await atObject(place, key, "can't be read", () =>
+    getObject(place, key, range && `bytes=${range.start}-${range.end}`).catch((error: unknown) => {
+      if (range !== undefined && statusOf(error) === 416) return undefined // it begins behind the last byte
+      throw error
+    }),
+  )
+  if (first === undefined) return Readable.from([])
+  const start = first.ContentRange === undefined ? 0 : (range?.start ?? 0)
+  return Readable.from(bytes(place, key, first, start), {objectMode: false, highWaterMark: 1 << 18})
+}
+
+async function* bytes(
+  place: S3Place,
+  key: string,
+  first: GetObjectCommandOutput,
+  start: number,
+): AsyncGenerator<Buffer> {
+  const end = start + (first.ContentLength ?? 0)
+  let position = start
+  let answer = first
+  for (let failures = 0; ;) {
+    try {
+      for await (const chunk of answer.Body as Readable) {
+        position += (chunk as Buffer).length
+        yield chunk as Buffer
+      }
+      if (position === end) return
+      throw new Unavailable(`the connection ended after ${position - start} of ${end - start} bytes`)
+    } catch (error) {
+      failures += 1
+      const failure = s3Failure(error, `${place.name}: ${key} can't be read to its end`, place.settings)
+      if (failures > resumes || !(failure instanceof Unavailable || isBroken(error))) throw failure
+      await sleep(100 * 2 ** failures * (0.5 + Math.random() / 2))
+      answer = await resume(place, key, position, end, first.ETag)
+    }
+  }
+}
+
+const isBroken = (error: unknown) =>
+  error instanceof Error &&
+  /aborted|ECONNRESET|ERR_STREAM_PREMATURE_CLOSE|socket hang up/.test(
+    `${error.message} ${'code' in error ? String(error.code) : ''}`,
+  )
+
+/** Only of the same object: bytes of two never mix. */
+async function resume(place: S3Place, key: string, position: number, end: number, etag: string | undefined) {
+  return atObject(place, key, "can't be read to its end", async () => {
+    try {
+      return await getObject(place, key, `bytes=${position}-${end - 1}`, etag)
+    } catch (error) {
+      if (!isPreconditionFailed(error)) throw error
+      throw new StorageFailed(`${place.name}: ${key} was replaced while it was read`, {cause: error})
+    }
+  })
+}
+
+function getObject({client, bucket}: S3Place, key: string, range: string | undefined, etag?: string) {
+  return client.send(
+    new GetObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      ...(range !== undefined && {Range: range}),
+      ...(etag !== undefined && {IfMatch: etag}),
+    }),
+  )
+}
