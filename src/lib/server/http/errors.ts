@@ -94,7 +94,7 @@ const withHint = ({message, hint}: PpcError): string =>
 /** Its message is for the operator, who finds it in the log: it may name files and hosts. */
 const failureOf = (error: PpcError): string =>
   error instanceof StorageFailed
-    ? 'The storage of the server is full or can not be written.'
+    ? 'The storage of the server can not be read or written now.'
     : error instanceof Unavailable
       ? 'A database or service that the server needs is busy or can not be reached.'
       : ''
