@@ -96,14 +96,26 @@ describe('ppc-migrate', () => {
     assert.equal(code, 2)
     assert.match(stderr, /^ppc-migrate: [^\n]*same place/)
   })
-  it('refuses storages that this version can not open, in one sentence', async () => {
+  it('says in one sentence what is wrong with the config of a storage', async () => {
     await using dir = await installation()
-    await writeFile(
-      dir.join('s3.ini'),
-      sqlConfig('s3').replace('pypi.storage = file', 'pypi.storage = s3\nstorage.bucket = b'),
+    const other = async (settings: string) => {
+      const config = sqlConfig('other').replace('pypi.storage = file', `pypi.storage = ${settings}`)
+      await writeFile(dir.join('other.ini'), config)
+      return tool(dir.path, 'ppc-migrate old.ini other.ini -q')
+    }
+    const unknown = await other('s4')
+    assert.equal(unknown.code, 2)
+    assert.match(unknown.stderr, /^ppc-migrate: [^\n]*found "s4", expected one of file, s3, [^\n]*\n$/)
+    const keys = 'storage.aws_access_key_id = a\nstorage.aws_secret_access_key = b'
+    const nobucket = await other(`s3\n${keys}`)
+    assert.equal(nobucket.code, 2)
+    assert.match(nobucket.stderr, /^ppc-migrate: [^\n]*storage\.bucket[^\n]*\n$/)
+    const nobody = `storage.bucket = b\nstorage.region_name = us-east-1\nstorage.endpoint_url = http://127.0.0.1:9`
+    const unreachable = await other(`s3\n${keys}\n${nobody}`)
+    assert.equal(unreachable.code, 75)
+    assert.match(
+      unreachable.stderr,
+      /^ppc-migrate: [^\n]*nobody listens there[^\n]*storage\.endpoint_url[^\n]*\n$/,
     )
-    const {code, stderr} = await tool(dir.path, 'ppc-migrate old.ini s3.ini -q')
-    assert.equal(code, 2)
-    assert.match(stderr, /^ppc-migrate: [^\n]*"s3" is not in this version yet[^\n]*\n$/)
   })
 })
