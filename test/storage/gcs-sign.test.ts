@@ -15,6 +15,10 @@ const account = JSON.parse(
 ) as Record<'client_email' | 'private_key', string>
 const privateKey = createPrivateKey(account.private_key)
 const signer = keySigner(account.client_email, privateKey)
+const identity = {
+  who: 'the default credentials',
+  authorize: () => Promise.resolve({authorization: 'Bearer t'}),
+}
 
 /** Where pypicloud sent a client. */
 const recorded = async (path: string): Promise<URL> => {
@@ -62,7 +66,7 @@ it('lets the IAM service sign, and asks once for a link that is wanted again', a
   await new Promise<void>(resolve => iam.listen(0, '127.0.0.1', resolve))
   try {
     const service = `http://127.0.0.1:${(iam.address() as AddressInfo).port}`
-    const remote = iamSigner('signer@x.iam', () => Promise.resolve({authorization: 'Bearer t'}), service)
+    const remote = iamSigner('signer@x.iam', identity, service)
     const request = {
       origin: 'https://storage.googleapis.com',
       bucket: 'b',
@@ -95,8 +99,8 @@ it('says who may not sign', async () => {
   try {
     const service = `http://127.0.0.1:${(iam.address() as AddressInfo).port}`
     await assert.rejects(
-      iamSigner('signer@x.iam', () => Promise.resolve({}), service).sign('x'),
-      /as signer@x\.iam \(storage\.iam_signer_service_account_email\): Permission iam\.serviceAccounts\.signBlob denied/,
+      iamSigner('signer@x.iam', identity, service).sign('x'),
+      /as signer@x\.iam \(storage\.iam_signer_service_account_email\): the default credentials gives? no right to do that: Permission iam\.serviceAccounts\.signBlob denied/,
     )
   } finally {
     iam.closeAllConnections()

@@ -350,6 +350,12 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
     it('are absent where nothing can sign them', async () => {
       await using store = await open()
       assert.equal(store.links, undefined)
+      assert.match(
+        store.notices?.join('\n') ?? '',
+        /^gs:\/\/packages: nothing can sign links, .*storage\.gcp_service_account_json_filename/,
+      )
+      await using streamed = await open({'pypi.stream_files': 'true'})
+      assert.deepEqual(streamed.notices, [])
     })
 
     it('are signed with the key of the service account, and work at an emulator', async () => {
@@ -359,6 +365,7 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
         'storage.redirect_urls': 'false',
         'storage.expire_after': '9999999',
       })
+      assert.deepEqual(store.notices, [])
       assert.equal(store.links?.inPages, true)
       assert.equal(store.links.expireAfterSeconds, 604_800)
       const url = await store.links.urlOf('b7bc/a/a-1!1.0+l.7.whl', 9_999_999)

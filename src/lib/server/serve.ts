@@ -93,7 +93,8 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
     })
     const url = urlOf(app.server.address() as AddressInfo, config)
     log.logger.info({url}, 'listening')
-    for (const notice of originNotices(config)) log.logger.warn(notice)
+    const notices = [...originNotices(config), ...(backends.storage.notices ?? [])]
+    for (const notice of notices) log.logger.warn(notice)
     const reload = (): void => {
       context.policy.forgetCredentials()
       log.reopen()

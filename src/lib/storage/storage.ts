@@ -147,6 +147,8 @@ export interface ObjectStore extends AsyncDisposable {
   overlaps?(other: ObjectStore): Promise<boolean>
   /** Absent where clients can't be sent to the service. */
   readonly links?: StorageLinks
+  /** What an operator should know when a server starts, and is no failure: one sentence each. */
+  readonly notices?: readonly string[]
   /**
    * One small text of ours that listings, ours and pypicloud's, never show: durable facts that no rebuild can derive
    * (seals, yanks). Absent where the store has no safe place.

@@ -1,6 +1,7 @@
 import type {BlockBlobClient, ContainerClient} from '@azure/storage-blob'
 import type {Readable} from 'node:stream'
 import type {Config} from '../../config/config.js'
+import {streamsFiles} from '../../config/derived.js'
 import {azureStorageFields} from '../../config/schema/storage.js'
 import {openAzureAccount, type AzureAccount} from './account.js'
 import {copyBlob} from './copy.js'
@@ -37,6 +38,8 @@ interface Place {
   readonly prefix: string
   /** `storage.expire_after`, where it is set. */
   readonly expireAfterSeconds: number | undefined
+  /** The config wants this server to send all files itself. */
+  readonly isStreamed: boolean
 }
 
 /**
@@ -50,6 +53,7 @@ export async function openAzureBlobStore(config: Config): Promise<ObjectStore> {
     containerName: values.containerName,
     prefix: values.prefix,
     expireAfterSeconds: config.settings.has('storage.expire_after') ? values.expireAfter : undefined,
+    isStreamed: streamsFiles(config),
   })
   await store.prepare()
   return store
@@ -62,6 +66,7 @@ class AzureBlobStore implements ObjectStore {
   readonly keyPrefix: string
   readonly confirmsBytes = true
   readonly links?: StorageLinks
+  readonly notices: readonly string[]
   readonly notes: AzureNotes
   readonly #place: Place
   readonly #container: ContainerClient
@@ -76,7 +81,10 @@ class AzureBlobStore implements ObjectStore {
     this.name = `azure://${account.name}/${containerName}${prefix === '' ? '' : `/${prefix}`}`
     this.keyPrefix = prefix
     this.notes = new AzureNotes(account.service, containerName, prefix, account.settings)
-    if (account.authentication !== 'token') {
+    this.notices = []
+    if (account.authentication === 'token') {
+      if (!place.isStreamed) this.notices = [cannotSign(this.name)]
+    } else {
       this.links = {
         inPages: false,
         ...(expireAfterSeconds !== undefined && {expireAfterSeconds}),
@@ -226,6 +234,9 @@ class AzureBlobStore implements ObjectStore {
     return azureFailure(error, what, this.#place.account.settings)
   }
 }
+
+const cannotSign = (store: string) =>
+  `${store}: a SAS token signs no links, so this server sends all files itself; set storage.storage_account_key or use an identity for links`
 
 const stored = (key: string, size: number, {etag, lastModified, metadata}: PutResult): StoredObject => ({
   key,

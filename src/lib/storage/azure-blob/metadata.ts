@@ -1,3 +1,4 @@
+import {fitMetadata} from '../fit-metadata.js'
 import type {ObjectMetadata} from '../storage.js'
 
 /** Bytes of all names and values of a blob (limit of the service: 8 KB), with some room. */
@@ -12,19 +13,7 @@ export function toAzureMetadata(metadata: ObjectMetadata): Record<string, string
     const folded = foldToAscii(value)
     return folded === '' ? [] : [[identifier(name), folded] as const]
   })
-  const found = Object.fromEntries(entries) as Record<string, string>
-  const {summary} = found
-  const excess = sizeOf(found) - longestMetadata
-  if (excess > 0 && summary !== undefined) {
-    found['summary'] = summary.slice(0, Math.max(0, summary.length - excess)).trim()
-    if (found['summary'] === '') delete found['summary']
-  }
-  // What is still too long is foreign and useless to installers, who read the file itself.
-  for (const [name] of Object.entries(found).sort(([, a], [, b]) => b.length - a.length)) {
-    if (sizeOf(found) <= longestMetadata) break
-    if (name !== 'name' && name !== 'version') Reflect.deleteProperty(found, name)
-  }
-  return found
+  return fitMetadata(Object.fromEntries(entries), longestMetadata)
 }
 
 /** Names come in lower case as headers and as they were written in listings; to Azure they are the same. */
@@ -49,6 +38,3 @@ function identifier(name: string): string {
   const cleaned = name.toLowerCase().replace(/[^a-z0-9_]/g, '_')
   return /^\d/.test(cleaned) ? `_${cleaned}` : cleaned
 }
-
-const sizeOf = (metadata: Readonly<Record<string, string>>): number =>
-  Object.entries(metadata).reduce((sum, [name, value]) => sum + name.length + value.length, 0)

@@ -1,9 +1,10 @@
 import {randomInt} from 'node:crypto'
-import {Agent as HttpAgent, request as httpRequest, type IncomingMessage} from 'node:http'
-import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
+import {request as httpRequest, type Agent, type IncomingMessage} from 'node:http'
+import {request as httpsRequest} from 'node:https'
 import {text} from 'node:stream/consumers'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {GcsRefusal, isTransient, NotJson, SilentService} from './errors.js'
+import {agentFor, environmentProxy} from '../proxies.js'
 
 /** Silence after which a connection counts as dead. Finishing a large upload takes the service a while. */
 const silenceMilliseconds = 60_000
@@ -20,6 +21,14 @@ export interface GcsCall {
   readonly signal?: AbortSignal | undefined
 }
 
+/** As whom the service is asked. */
+export interface GcsIdentity {
+  /** For messages: `server.ini:12: storage.gcp_service_account_json_filename`. */
+  readonly who: string
+  /** Headers of a request. */
+  authorize(): Promise<Readonly<Record<string, string>>>
+}
+
 export interface RetryOptions {
   /** Of all, the first included. */
   readonly attempts?: number
@@ -29,23 +38,24 @@ export interface RetryOptions {
 }
 
 /**
- * The JSON API over connections of our own. The SDK finds the credentials; its methods would neither stop at an
- * AbortSignal, nor send a stream's bytes again, nor cancel a resumable upload, nor go on with a download that was cut.
+ * The JSON API over connections of our own, through the proxy that the environment names. The SDK finds the credentials;
+ * its methods would neither stop at an AbortSignal, nor send a stream's bytes again, nor cancel a resumable upload, nor go
+ * on with a download that was cut.
  */
 export class GcsApi implements Disposable {
   /** `https://storage.googleapis.com`, without a slash at its end. */
   readonly root: string
-  readonly #authorize: () => Promise<Readonly<Record<string, string>>>
-  readonly #agent: HttpAgent | HttpsAgent
+  readonly #identity: GcsIdentity
+  readonly #agent: Agent
   readonly #send: typeof httpRequest
 
-  /** @param authorize gives the headers that say who asks. */
-  constructor(root: string, authorize: () => Promise<Readonly<Record<string, string>>>) {
-    const secure = root.startsWith('https:')
+  constructor(root: string, identity: GcsIdentity) {
+    const scheme = root.startsWith('https:') ? 'https' : 'http'
+    const proxy = environmentProxy(scheme, new URL(root).hostname)
     this.root = root
-    this.#authorize = authorize
-    this.#agent = new (secure ? HttpsAgent : HttpAgent)({keepAlive: true, maxFreeSockets: 64})
-    this.#send = secure ? httpsRequest : httpRequest
+    this.#identity = identity
+    this.#agent = agentFor(scheme, proxy, {keepAlive: true, maxFreeSockets: 64})
+    this.#send = scheme === 'https' ? httpsRequest : httpRequest
   }
 
   /** The answer's JSON, after as many attempts as it takes. @throws {GcsRefusal} for a status of 400 and more. */
@@ -68,7 +78,12 @@ export class GcsApi implements Disposable {
     const answer = await this.send(call)
     const status = answer.statusCode ?? 0
     if (status < 400) return answer
-    throw new GcsRefusal(status, await text(answer).catch(() => ''))
+    throw this.refusal(status, await text(answer).catch(() => ''))
+  }
+
+  /** @param body of the answer. */
+  refusal(status: number, body: string): GcsRefusal {
+    return new GcsRefusal(status, body, this.#identity.who)
   }
 
   /** One attempt, whatever its status is. */
@@ -78,7 +93,7 @@ export class GcsApi implements Disposable {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, value)
     }
-    const authorization = await this.#authorize()
+    const authorization = await this.#identity.authorize()
     return new Promise((resolve, reject) => {
       const request = this.#send(url, {
         method,

@@ -1,6 +1,6 @@
 import {StorageFailed} from '../../errors.js'
 import {objectPath, type GcsApi} from './api.js'
-import {GcsRefusal, hasStatus, isMissingObject} from './errors.js'
+import {hasStatus, isMissingObject} from './errors.js'
 import {objectFields, queryOf, resourceOf, type GcsObject, type NewObject} from './object.js'
 import {deleteGeneration, statObject} from './put.js'
 
@@ -32,7 +32,7 @@ export async function rewriteObject(
     ifGenerationMatch === '0' ? isStored(api, object) : false,
   ])
   if (original === undefined) return undefined
-  if (there) throw new GcsRefusal(412, '')
+  if (there) throw api.refusal(412, '')
   let state: RewriteState = {done: false}
   while (!state.done) {
     signal?.throwIfAborted()

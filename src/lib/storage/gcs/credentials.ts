@@ -5,19 +5,18 @@ import type {Config} from '../../config/config.js'
 import type {Values} from '../../config/fields.js'
 import {gcsStorageFields} from '../../config/schema/storage.js'
 import {StorageFailed, Unavailable} from '../../errors.js'
+import type {GcsIdentity} from './api.js'
 import {errorCode, systemReason} from '../file/errors.js'
 import {iamSigner, keySigner, type LinkSigner} from './sign.js'
 
 type GcsValues = Values<typeof gcsStorageFields>
 
 /** Who the service is asked as, and what signs links. */
-export interface GcsCredentials {
+export interface GcsCredentials extends GcsIdentity {
   /** `https://storage.googleapis.com`: the config's, or that of the credentials' universe. */
   readonly root: string
   /** Where links lead: never to a private endpoint, which clients may not reach. */
   readonly linkOrigin: string
-  /** Headers of a request. */
-  readonly authorize: () => Promise<Readonly<Record<string, string>>>
   /** Absent where nothing can sign: credentials without a private key, and no IAM signer. */
   readonly signer?: LinkSigner
   /** What a missing bucket is created in. */
@@ -57,12 +56,18 @@ export async function openCredentials(config: Config, values: GcsValues): Promis
   }
   const email = async () =>
     iamSignerEmail ?? keyFile?.email ?? (await storage.authClient.getCredentials()).client_email
-  const signer = useIamSigner ? await openIamSigner(config, email, bearer) : keyFile?.signer
+  const identity = {
+    who: serviceAccountFile === undefined ? 'the default credentials' : place,
+    authorize: emulated ? () => Promise.resolve({}) : bearer,
+  }
+  const signer = useIamSigner
+    ? await openIamSigner(config, email, {...identity, authorize: bearer})
+    : keyFile?.signer
   const root = (apiEndpoint ?? storage.apiEndpoint).replace(/\/+$/, '')
   return {
     root,
     linkOrigin: apiEndpoint === undefined || emulated ? root : 'https://storage.googleapis.com',
-    authorize: emulated ? () => Promise.resolve({}) : bearer,
+    ...identity,
     ...(signer ? {signer} : {}),
     projectId: async () =>
       values.projectId ??
@@ -74,7 +79,7 @@ export async function openCredentials(config: Config, values: GcsValues): Promis
 async function openIamSigner(
   config: Config,
   findEmail: () => Promise<string | undefined>,
-  bearer: () => Promise<Readonly<Record<string, string>>>,
+  identity: GcsIdentity,
 ): Promise<LinkSigner> {
   const email = await findEmail().catch(() => undefined)
   if (email === undefined) {
@@ -82,7 +87,7 @@ async function openIamSigner(
       `${placeOf(config, 'storage.gcp_use_iam_signer')}: needs storage.iam_signer_service_account_email: the credentials name no service account`,
     )
   }
-  return iamSigner(email, bearer)
+  return iamSigner(email, identity)
 }
 
 async function readKeyFile(

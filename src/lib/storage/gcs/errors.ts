@@ -4,11 +4,14 @@ import {errorCode} from '../file/errors.js'
 /** The service answered with a status of 400 and more. */
 export class GcsRefusal extends Error {
   readonly status: number
+  /** Who asked, for messages: `server.ini:12: storage.gcp_service_account_json_filename`. */
+  readonly who: string
 
   /** @param body JSON of the service, or whatever a proxy in between wrote. */
-  constructor(status: number, body: string) {
+  constructor(status: number, body: string, who: string) {
     super(reasonIn(body) ?? `status ${status}`)
     this.status = status
+    this.who = who
   }
 }
 /** The connection stayed open and nothing came. */
@@ -71,7 +74,14 @@ function refusalFailure(error: GcsRefusal, what: string): PpcError {
     return new Unavailable(`${what}: the service answers ${error.status}: ${error.message}`, {cause: error})
   }
   const hint = hintFor(error)
-  return new StorageFailed(`${what}: ${error.message}`, {cause: error, ...(hint ? {hint} : {})})
+  return new StorageFailed(`${what}: ${refusal(error)}`, {cause: error, ...(hint ? {hint} : {})})
+}
+
+function refusal({status, who, message}: GcsRefusal): string {
+  if (status === 401) return `the service does not accept ${who}: ${message}`
+  if (status === 403) return `${who} gives no right to do that: ${message}`
+  if (status === 407) return `the proxy of HTTPS_PROXY wants other credentials: ${message}`
+  return message
 }
 
 function hintFor({status, message}: GcsRefusal): string | undefined {
@@ -79,11 +89,9 @@ function hintFor({status, message}: GcsRefusal): string | undefined {
     return 'Remove storage.object_acl where the bucket has uniform access, else check its value.'
   }
   if (/storage ?class/i.test(message)) return 'Check storage.storage_class.'
-  if (status === 401) {
-    return 'Check storage.gcp_service_account_json_filename or GOOGLE_APPLICATION_CREDENTIALS: the key may be disabled.'
-  }
+  if (status === 401) return 'The key may be deleted or disabled, or the clock of this host wrong.'
   if (status === 403) {
-    return 'Give the service account the role "Storage Object Admin" on the bucket, or choose another account with storage.gcp_service_account_json_filename.'
+    return 'Give the service account the role "Storage Object Admin" on the bucket, or name the key of another one with storage.gcp_service_account_json_filename.'
   }
   if (status === 404) return 'Check storage.bucket.'
   return undefined

@@ -1,5 +1,6 @@
 import type {Readable} from 'node:stream'
 import type {Config} from '../../config/config.js'
+import {streamsFiles} from '../../config/derived.js'
 import {gcsAclOf, gcsStorageFields} from '../../config/schema/storage.js'
 import {GcsApi} from './api.js'
 import {checkBucket, ensureBucket} from './bucket.js'
@@ -35,7 +36,7 @@ import {
 export async function openGcsStore(config: Config): Promise<ObjectStore> {
   const values = config.read(gcsStorageFields)
   const credentials = await openCredentials(config, values)
-  const api = new GcsApi(credentials.root, credentials.authorize)
+  const api = new GcsApi(credentials.root, credentials)
   try {
     await ensureBucket(api, values.bucket, {
       location: values.regionName,
@@ -66,8 +67,12 @@ export async function openGcsStore(config: Config): Promise<ObjectStore> {
     storageClass: values.storageClass,
     predefinedAcl: values.objectAcl && gcsAclOf(values.objectAcl),
     ...(links ? {links} : {}),
+    notices: links || streamsFiles(config) ? [] : [cannotSign(bucket)],
   })
 }
+
+const cannotSign = (bucket: string) =>
+  `gs://${bucket}: nothing can sign links, so this server sends all files itself; name a JSON key with storage.gcp_service_account_json_filename or set storage.gcp_use_iam_signer`
 
 interface GcsStoreOptions {
   readonly bucket: string
@@ -76,6 +81,7 @@ interface GcsStoreOptions {
   readonly storageClass: string | undefined
   readonly predefinedAcl: string | undefined
   readonly links?: StorageLinks
+  readonly notices: readonly string[]
 }
 
 class GcsStore implements ObjectStore {
@@ -84,6 +90,7 @@ class GcsStore implements ObjectStore {
   readonly keyPrefix: string
   readonly confirmsBytes = true
   readonly links?: StorageLinks
+  readonly notices: readonly string[]
   readonly notes: GcsNotes
   readonly #api: GcsApi
   readonly #options: GcsStoreOptions
@@ -94,6 +101,7 @@ class GcsStore implements ObjectStore {
     this.layout = layout
     this.keyPrefix = keyPrefix
     if (links) this.links = links
+    this.notices = options.notices
     this.notes = new GcsNotes(api, bucket, keyPrefix)
     this.#api = api
     this.#options = options

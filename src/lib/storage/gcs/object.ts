@@ -1,4 +1,4 @@
-import {InvalidInput} from '../../errors.js'
+import {fitMetadata} from '../fit-metadata.js'
 import type {ListedObject, ObjectMetadata, Oddity, StoredObject} from '../storage.js'
 
 /** An object resource of the JSON API, as far as `objectFields` asks for it. Numbers of 64 bits are texts. */
@@ -59,26 +59,5 @@ export const queryOf = ({predefinedAcl, expectedGeneration}: NewObject) => ({
   ifGenerationMatch: expectedGeneration,
 })
 
-/**
- * Cuts the summary until the service takes all of it: an upload is not lost for its metadata.
- * @throws {InvalidInput} when it is the other values that are too long.
- */
-export function fitting(metadata: ObjectMetadata): ObjectMetadata {
-  const bytes = Object.entries(metadata).reduce((sum, pair) => sum + Buffer.byteLength(pair.join('')), 0)
-  if (bytes <= mostMetadata) return metadata
-  const summary = Buffer.from(metadata['summary'] ?? '')
-  const room = summary.length - (bytes - mostMetadata)
-  if (room < 0) {
-    throw new InvalidInput(
-      `the metadata has ${bytes - summary.length} bytes without its summary, the service takes ${mostMetadata}`,
-    )
-  }
-  // a letter that was cut in half has become U+FFFD
-  return {
-    ...metadata,
-    summary: summary
-      .subarray(0, room)
-      .toString('utf8')
-      .replace(/\ufffd+$/, ''),
-  }
-}
+/** As much as the service takes of it. */
+export const fitting = (metadata: ObjectMetadata): ObjectMetadata => fitMetadata(metadata, mostMetadata)

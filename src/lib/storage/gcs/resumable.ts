@@ -1,7 +1,7 @@
 import {text} from 'node:stream/consumers'
 import {type GcsApi, retrying, uploadPath} from './api.js'
 import type {Chunk} from './chunks.js'
-import {CutShort, GcsRefusal, SessionLost} from './errors.js'
+import {CutShort, SessionLost} from './errors.js'
 import {objectFields, queryOf, resourceOf, type GcsObject, type NewObject} from './object.js'
 
 /** Statuses that a session answers with beside those of objects (cloud.google.com/storage/docs/resumable-uploads). */
@@ -107,7 +107,7 @@ export class ResumableUpload {
     const content = await text(answer)
     if (status === incomplete) return Number(/-(\d+)$/.exec(answer.headers.range ?? '')?.[1] ?? -1) + 1
     if (lost.has(status)) throw new SessionLost('the upload session is gone')
-    if (status >= 300) throw new GcsRefusal(status, content)
+    if (status >= 300) throw this.#api.refusal(status, content)
     return JSON.parse(content) as GcsObject
   }
 }

@@ -2,7 +2,7 @@ import {createHash, sign as signWith, type KeyObject} from 'node:crypto'
 import {promisify} from 'node:util'
 import {LRUCache} from 'lru-cache'
 import pLimit from 'p-limit'
-import {GcsApi} from './api.js'
+import {GcsApi, type GcsIdentity} from './api.js'
 import {gcsFailure} from './errors.js'
 import type {StorageLinks} from '../storage.js'
 
@@ -28,14 +28,13 @@ export const keySigner = (email: string, key: KeyObject): LinkSigner => ({
 
 /**
  * Lets the IAM service sign (`projects.serviceAccounts.signBlob`), which needs the role Service Account Token Creator.
- * @param authorize gives the headers that say who asks.
  */
 export function iamSigner(
   email: string,
-  authorize: () => Promise<Readonly<Record<string, string>>>,
+  identity: GcsIdentity,
   service = 'https://iamcredentials.googleapis.com',
 ): LinkSigner {
-  const api = new GcsApi(service, authorize)
+  const api = new GcsApi(service, identity)
   const path = `/v1/projects/-/serviceAccounts/${encodeURIComponent(email)}:signBlob`
   const headers = {'content-type': 'application/json'}
   const limit = pLimit(16)
