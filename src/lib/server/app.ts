@@ -32,6 +32,8 @@ export interface AppParts extends Backends {
   readonly diskCache?: DiskCache | undefined
   /** Default: silent. */
   readonly logger?: Logger
+  /** Aborted when the server ends. Default: never. */
+  readonly stopping?: AbortSignal
 }
 
 /** The HTTP server over opened backends, not listening. Whoever opened them closes them, after `app.close()`. */
@@ -54,6 +56,7 @@ export function createContext(parts: AppParts): Context {
     address: publicAddress(config),
     log,
     running: new Set(),
+    stopping: parts.stopping ?? new AbortController().signal,
   }
 }
 

@@ -27,6 +27,8 @@ export interface Context extends Backends {
   readonly log: Logger
   /** Changes that are under way. They outlive their connection: backends are closed after them. */
   readonly running: Set<Promise<unknown>>
+  /** Aborted when the server ends: for work that may take longer than one wants to wait. */
+  readonly stopping: AbortSignal
 }
 
 /** Who asks. Wrong credentials count as none: public pages still answer. No promise when the login is remembered. */

@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import type {AddressInfo} from 'node:net'
 import {openBackends} from '../backends.js'
 import type {Config} from '../config/config.js'
-import {ExitCode, PpcError} from '../errors.js'
+import {ExitCode, PpcError, Unavailable} from '../errors.js'
 import {originNotices} from '../index/origin.js'
 import {openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
 import {appOf, createContext} from './app.js'
@@ -65,7 +65,13 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
   let diskCache: DiskCache | undefined
   try {
     diskCache = await openDiskCache(config, backends.storage, message => log.logger.warn(message))
-    const context = createContext({...backends, config, diskCache, logger: log.logger})
+    const context = createContext({
+      ...backends,
+      config,
+      diskCache,
+      logger: log.logger,
+      stopping: stop.signal,
+    })
     const app = appOf(context)
     const closeApp = gracefulClose(app, options.graceSeconds ?? graceSeconds)
     const host = options.host ?? config.server.host
@@ -79,7 +85,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
     const filling = keepCacheComplete(context, stop.signal)
 
     const end = closing(async () => {
-      stop.abort()
+      stop.abort(new Unavailable('the server is ending'))
       try {
         await closeApp()
         await filling

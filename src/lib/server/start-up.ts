@@ -2,7 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {LockHeld, PpcError} from '../errors.js'
 import {completeMark} from '../cache/cache.js'
 import {rebuildCache} from '../tasks/rebuild/rebuild.js'
-import {rebuildOwner} from './routes/admin.js'
+import {rebuildOwner} from './routes/rebuild.js'
 import type {Context} from './context.js'
 
 const shortestPauseMs = 5000

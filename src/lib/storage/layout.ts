@@ -72,6 +72,21 @@ export function parseKey(layout: Layout, key: string): KeyParts | undefined {
   return name !== undefined && parts.length === (hash ? 3 : 2) ? {name, filename} : undefined
 }
 
+/** More listings than this take longer than one of everything. */
+const mostPrefixes = 20
+
+/**
+ * What the keys of these projects (normalised names) begin with. A directory may spell the name in another way
+ * (`Foo.Bar`), which only its first letter survives.
+ */
+export function prefixesOf(layout: Layout, projects: ReadonlySet<string>): readonly string[] {
+  const everything = ['']
+  const letters = [...new Set(Array.from(projects, name => name.slice(0, 1)))]
+  if (layout === 'hashed' || !letters.every(letter => /[a-z0-9]/.test(letter))) return everything
+  const prefixes = new Set(letters.flatMap(letter => [letter, letter.toUpperCase()]))
+  return prefixes.size > mostPrefixes ? everything : [...prefixes].sort()
+}
+
 /**
  * Refuses what could leave its directory, on any platform, or can't be shown on one line of a terminal.
  * @throws {InvalidInput}

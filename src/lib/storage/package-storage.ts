@@ -1,10 +1,10 @@
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
-import {PpcError} from '../errors.js'
+import {InvalidInput, PpcError} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {parseFilename} from '../packaging/filenames.js'
 import {normalizeName} from '../packaging/names.js'
-import {computedKey, keyOf, parseKey, type FileCoordinates, type KeyParts} from './layout.js'
+import {computedKey, keyOf, parseKey, prefixesOf, type FileCoordinates, type KeyParts} from './layout.js'
 import {
   isOddity,
   type Body,
@@ -24,11 +24,6 @@ export interface PackagePutOptions {
 }
 
 export interface PackageListOptions {
-  /**
-   * What is remembered of an object with this key and fingerprint: saves one request for its metadata in stores whose
-   * listing does not tell it.
-   */
-  readonly known?: (key: string, fingerprint: string) => DistFile | undefined
   /** Metadata requests at the same time. */
   readonly concurrency?: number
 }
@@ -71,6 +66,27 @@ export class PackageStorage {
   parseKey(key: string): KeyParts | undefined {
     const {layout, keyPrefix = ''} = this.store
     return key.startsWith(keyPrefix) ? parseKey(layout, key.slice(keyPrefix.length)) : undefined
+  }
+
+  /** As `keyOf`. Undefined for a row that names what can be no object. */
+  keyOrNone(row: FileCoordinates): string | undefined {
+    try {
+      return this.keyOf(row)
+    } catch (error) {
+      if (error instanceof InvalidInput) return undefined
+      throw error
+    }
+  }
+
+  /** The normalised name of the project in whose directory a key lies. Undefined for a key that is laid out otherwise. */
+  projectOf(key: string): string | undefined {
+    const parts = this.parseKey(key)
+    return parts && normalizeName(parts.name)
+  }
+
+  /** What to give to the store's `list` to find every file of these projects (normalised names), and not much more. */
+  prefixesOf(projects: ReadonlySet<string>): readonly string[] {
+    return prefixesOf(this.store.layout, projects)
   }
 
   /**
@@ -132,12 +148,12 @@ export class PackageStorage {
     const asked: Promise<DistFile | Oddity | undefined>[] = []
     try {
       for await (const entry of this.store.list('')) {
-        const known = isOddity(entry) ? entry : this.#withoutAsking(entry, options)
-        if (known !== undefined && asked.length === 0) {
-          yield known
+        const told = isOddity(entry) ? entry : this.told(entry)
+        if (told !== undefined && asked.length === 0) {
+          yield told
           continue
         }
-        const asking = known === undefined ? this.#ask(entry.key) : Promise.resolve(known)
+        const asking = told === undefined ? this.#ask(entry.key) : Promise.resolve(told)
         asking.catch(() => undefined) // it is awaited in its turn
         asked.push(asking)
         if (asked.length < limit) continue
@@ -155,18 +171,23 @@ export class PackageStorage {
 
   /** What an entry of the store's listing is, with one request where its metadata was not told. Undefined: it is gone. */
   async describe(entry: ListedObject): Promise<DistFile | Oddity | undefined> {
-    return this.#withoutAsking(entry, {}) ?? this.#ask(entry.key)
+    return this.told(entry) ?? this.#ask(entry.key)
   }
 
-  #withoutAsking(entry: ListedObject, options: PackageListOptions): DistFile | Oddity | undefined {
-    if (entry.metadata !== undefined) return this.#describe(entry, entry.metadata)
-    return options.known?.(entry.key, entry.fingerprint)
+  /** What an entry of the store's listing is. Undefined where the listing does not tell its metadata. */
+  told(entry: ListedObject): DistFile | Oddity | undefined {
+    return entry.metadata && this.#describe(entry, entry.metadata)
+  }
+
+  /** What is stored under a key. @throws {ObjectMissing} and whatever else the store throws. */
+  async look(key: string): Promise<DistFile | Oddity> {
+    const stored = await this.store.stat(key)
+    return this.#describe(stored, stored.metadata)
   }
 
   async #ask(key: string): Promise<DistFile | Oddity | undefined> {
     try {
-      const stored = await this.store.stat(key)
-      return this.#describe(stored, stored.metadata)
+      return await this.look(key)
     } catch (error) {
       if (!(error instanceof PpcError)) throw error
       return error.statusCode === 404 ? undefined : {key, reason: error.message}

@@ -2,20 +2,21 @@ import {Command, Flags, type Interfaces} from '@oclif/core'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {readConfig, type Config} from '../config/config.js'
 import {formatProblem} from '../config/problems.js'
-import {Unavailable} from '../errors.js'
+import {Unavailable, type PpcError} from '../errors.js'
 import type {Progress} from './progress.js'
 import {describeError, reportError} from './report-error.js'
 import {interrupted} from './signals.js'
 
-/** Of commands that open a database or a storage. */
-export const waitFlag = {
+/** Of commands that open a database or a storage. @param more what else is waited for. */
+export const waitFlagWith = (more = '') => ({
   wait: Flags.integer({
-    summary: 'Keep trying this long while a database or storage is not there yet.',
+    summary: `Keep trying this long while a database or storage is not there yet${more}.`,
     helpValue: 'SECONDS',
     min: 0,
     default: 0,
   }),
-}
+})
+export const waitFlag = waitFlagWith()
 /** Of commands that tell on stderr what they do. */
 export const quietFlag = {
   quiet: Flags.boolean({char: 'q', summary: 'Say nothing but errors: for cron.', default: false}),
@@ -55,14 +56,18 @@ export abstract class PpcCommand extends Command {
     return config
   }
 
-  /** Tries again every second while `open` throws Unavailable, for `seconds` at most. */
-  protected async waitFor<T>(seconds: number, open: () => Promise<T>): Promise<T> {
+  /** Tries again every second while `open` throws what `isTemporary`, for `seconds` at most. */
+  protected async waitFor<T>(
+    seconds: number,
+    open: () => Promise<T>,
+    isTemporary = (error: unknown): error is PpcError => error instanceof Unavailable,
+  ): Promise<T> {
     const end = performance.now() + seconds * 1000
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await open()
       } catch (error) {
-        if (!(error instanceof Unavailable) || performance.now() >= end) throw error
+        if (!isTemporary(error) || performance.now() >= end) throw error
         if (attempt === 1) this.tell(`${error.message}; trying for ${seconds} s`)
         await sleep(Math.min(1000, Math.max(0, end - performance.now())), undefined, {signal: this.signal})
       }

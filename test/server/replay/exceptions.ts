@@ -26,6 +26,7 @@ const rows = {
   future: 'a signup token from the future is refused (RULES 34)',
   normalised: 'names of projects in rules are normalised',
   defect17: 'COMPAT §6.6, defect 17: the root form redirects to a page that exists upstream',
+  rebuild: 'POST /admin/rebuild answers at once, with the address of its progress',
   frontPage: 'the web pages come later; a short text is there meanwhile',
 } as const
 
@@ -119,6 +120,7 @@ const table: readonly Difference[] = [
   {exchanges: ['admin-sql/067', 'admin-sql/071'], because: rows.deleted},
   {exchanges: ['admin-sql/080'], status: 200, because: `${rows.names}; ${rows.normalised}`},
   {exchanges: ['account/049'], status: 400, because: rows.future},
+  {exchanges: ['admin-sql/084', 'admin-config/088'], status: 202, because: rows.rebuild},
   {
     exchanges: ['009', '018', '027', '036'].map(number => `fallback-redirect/${number}`),
     status: 302,

@@ -5,6 +5,8 @@ import type {Database} from '../../sql/database.js'
 import type {Lock, LockOptions} from '../cache.js'
 
 const now = "unixepoch('subsec')"
+/** Seconds. No lock is taken for longer: what expires later was written before the clock was put back. */
+const longestExpiry = 3600
 
 /** A row of `ppc_toolkit_locks`. Whoever finds it expired by the database's clock may take it over. */
 export async function acquireSqlLock(database: Database, name: string, options: LockOptions): Promise<Lock> {
@@ -13,7 +15,12 @@ export async function acquireSqlLock(database: Database, name: string, options: 
   await database.transaction(async transaction => {
     const held = (await transaction('ppc_toolkit_locks')
       .where('name', name)
-      .select('owner', transaction.raw(`expires_at > ${now} AS alive, ${now} - acquired_at AS age`))
+      .select(
+        'owner',
+        transaction.raw(
+          `expires_at BETWEEN ${now} AND ${now} + ${longestExpiry} AS alive, ${now} - acquired_at AS age`,
+        ),
+      )
       .first()) as {owner: string; alive: number; age: number} | undefined
     if (held?.alive) {
       throw new LockHeld(

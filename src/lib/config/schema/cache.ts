@@ -1,9 +1,9 @@
 import {bool, choice, int, list, optionalInt, optionalText, text} from '../fields.js'
 import {backendSchema, type BackendSchema} from './schema.js'
 
-const gracefulReload = bool('db.graceful_reload', {
+export const gracefulReload = bool('db.graceful_reload', {
   default: false,
-  help: 'In pypicloud, true keeps the list of files readable while it is rebuilt. Here it always is.',
+  help: 'In pypicloud, true keeps the list of files readable while it is rebuilt, which it always is here. GET /admin/rebuild then reads no file again that has not changed.',
 })
 
 /**

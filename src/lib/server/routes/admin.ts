@@ -1,27 +1,17 @@
 import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
 import {pipeline, Readable} from 'node:stream'
 import {createGzip} from 'node:zlib'
-import {hostname} from 'node:os'
 import type {Permission, Principal} from '../../access/access.js'
 import {formatDump} from '../../access/dump/dump.js'
 import {checkGroupName, checkUsername} from '../../access/names.js'
 import {createSignupToken} from '../../access/tokens.js'
 import {tokenFields} from '../../config/schema/access.js'
 import {normalizeName} from '../../packaging/names.js'
-import {rebuildCache} from '../../tasks/rebuild/rebuild.js'
-import {
-  requireAdmin,
-  requireSegments,
-  requireWriter,
-  sendEmpty,
-  sendJson,
-  tracked,
-  type Context,
-} from '../context.js'
+import {requireAdmin, requireSegments, requireWriter, sendEmpty, sendJson, type Context} from '../context.js'
 import {HttpError, notFound} from '../http/errors.js'
 import type {Json} from '../../python-json.js'
 import {readParameters} from '../http/parameters.js'
-import {requireSameSite} from '../http/same-site.js'
+import {rebuildHandlers} from './rebuild.js'
 import {hashFor} from './users.js'
 
 type Names = {user: string; group: string; project: string; kind: string; name: string; permission: string}
@@ -140,17 +130,15 @@ export function adminRoutes(app: FastifyInstance, context: Context): void {
       .header('cache-control', 'private, no-store')
       .send(gzip)
   })
-  route('ANY', 'rebuild', async request => {
-    requireSameSite(request, context.address) // also for GET, which changes something here
-    if (request.method === 'HEAD') return
-    const report = await tracked(context, () =>
-      rebuildCache(context.index.rebuildParts, {owner: rebuildOwner()}),
-    )
-    context.log.info({report}, 'the cache was rebuilt')
-  })
+  const rebuild = rebuildHandlers(context)
+  route(
+    [...app.supportedMethods].filter(method => method !== 'POST'),
+    'rebuild',
+    rebuild.wait,
+  )
+  route('POST', 'rebuild', rebuild.start)
+  route(read, 'rebuild/status', rebuild.status)
 }
-
-export const rebuildOwner = (): string => `${hostname()}, process ${process.pid}, the server`
 
 async function grantsOf({access}: Context, principal: Principal): Promise<Json> {
   const grants = await access.listGrants(principal)

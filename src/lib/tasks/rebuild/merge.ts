@@ -7,8 +7,9 @@ export type Step =
 /**
  * What the cache should hold of a `listed` file whose row is `row`. The object is the truth; a row adds what no listing
  * tells: the Unicode of a summary that a bucket keeps as ASCII, when the file was published, facts of other programs.
+ * @param thorough compares every member, also where the row says that it is about this object.
  */
-export function reconcile(row: DistFile | undefined, listed: DistFile): Step {
+export function reconcile(row: DistFile | undefined, listed: DistFile, thorough = false): Step {
   if (!row) return {kind: 'added', file: {...listed, lastModified: publishedAt(listed)}}
   const sameFile =
     row.name === listed.name && row.version === listed.version && row.data.path === listed.data.path
@@ -16,7 +17,10 @@ export function reconcile(row: DistFile | undefined, listed: DistFile): Step {
     return {kind: 'updated', file: sameBytes(row, listed) ? completed(row, listed) : replaced(row, listed)}
   }
   const sameObject = row.data.fingerprint === listed.data.fingerprint
-  if (sameObject && sameFile && (row.data.size ?? 0) === (listed.data.size ?? 0)) return {kind: 'unchanged'}
+  if (sameObject && sameFile && (row.data.size ?? 0) === (listed.data.size ?? 0)) {
+    const file = thorough ? {...completed(row, listed), lastModified: timeOf(row, listed)} : row
+    return row === file || hasSameMembers(row, file) ? {kind: 'unchanged'} : {kind: 'updated', file}
+  }
   return {kind: 'updated', file: sameObject ? completed(row, listed) : replaced(row, listed)}
 }
 
@@ -24,6 +28,22 @@ export function reconcile(row: DistFile | undefined, listed: DistFile): Step {
 export function publishedAt(listed: DistFile): Date {
   const recorded = new Date(listed.data.upload_time ?? Number.NaN)
   return Number.isNaN(recorded.getTime()) ? listed.lastModified : recorded
+}
+
+/** The recorded time, where there is one. */
+const timeOf = (row: DistFile, listed: DistFile): Date =>
+  listed.data.upload_time === undefined ? row.lastModified : publishedAt(listed)
+
+/** Whether two rows say the same of a file. Times count to the second, since some databases keep no more. */
+export function hasSameMembers(row: DistFile, file: DistFile): boolean {
+  const members = new Set([...Object.keys(row.data), ...Object.keys(file.data)])
+  return (
+    row.name === file.name &&
+    row.version === file.version &&
+    Math.abs(row.lastModified.getTime() - file.lastModified.getTime()) < 1000 &&
+    (row.summary ?? '') === (file.summary ?? '') &&
+    [...members].every(key => String(row.data[key] ?? '') === String(file.data[key] ?? ''))
+  )
 }
 
 /** A row that was taken over has no fingerprint: without a digest that says otherwise, it is about this object. */

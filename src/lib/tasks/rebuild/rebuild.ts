@@ -1,74 +1,75 @@
-import {completeMark, type Cache} from '../../cache/cache.js'
+import {completeMark} from '../../cache/cache.js'
 import {StorageFailed} from '../../errors.js'
 import {Notes} from '../../index/notes.js'
 import type {DistFile} from '../../packaging/dist-file.js'
-import type {PackageStorage} from '../../storage/package-storage.js'
 import type {Oddity} from '../../storage/storage.js'
 import {findGone, GoneRows, type GoneParts} from './gone.js'
+import {StorageListing, type ListedBatch} from './listing.js'
 import {publishedAt, reconcile} from './merge.js'
+import {NameSet} from './names.js'
+import type {RebuildOptions, RebuildParts, RebuildReport} from './options.js'
+import {PublishedRun, type RunState} from './state.js'
 
-export interface RebuildParts {
-  readonly storage: PackageStorage
-  readonly cache: Cache
-}
-export interface RebuildOptions {
-  /** For those who come second: host, process and command. */
-  readonly owner: string
-  /** Writes nothing, and reports what would be written. */
-  readonly dryRun?: boolean
-  /** Empties the cache when not one object is found, however many files it has. */
-  readonly allowEmpty?: boolean
-  readonly signal?: AbortSignal
-  /** After every batch. */
-  readonly onProgress?: (progress: RebuildProgress) => void
-  /** Each file that differs, when it is written or removed. */
-  readonly onChange?: (kind: 'added' | 'updated' | 'removed', file: DistFile) => void
-}
-export interface RebuildProgress {
-  /** Files listed so far. */
-  readonly listed: number
-  readonly changed: number
-}
-export interface RebuildReport {
-  readonly dryRun: boolean
-  readonly added: number
-  readonly updated: number
-  readonly removed: number
-  readonly unchanged: number
-  /** Names that lost their last file: they are not fetched from upstream. */
-  readonly sealed: readonly string[]
-  /** What in the storage is no distribution file, or was left alone: the first thousand. */
-  readonly oddities: readonly Oddity[]
-  readonly oddityCount: number
-  readonly seconds: number
-}
+export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from './options.js'
 
 const filesPerBatch = 1000
 const odditiesKept = 1000
+/** After so long without a heartbeat the lock of a run that was killed is free. */
+const expireAfterSeconds = 20
 /** An empty storage with more rows than this is rather a disk that is not mounted. */
 const rowsWorthAsking = 10
 
 /**
  * Brings the cache in step with the storage while both are in use: the index is never empty, what others publish or
- * delete meanwhile stays published or deleted, and a run that is killed is healed by the next. Memory: the names of
- * all files.
- * @throws {LockHeld} while another run is at it. @throws {LockLost} {StorageFailed}
+ * delete meanwhile stays published or deleted, and a run that is killed is healed by the next. Memory: a few batches, and
+ * some 20 bytes a file.
+ * @throws {LockHeld} while another run is at it. @throws {LockLost} {StorageFailed} {Unavailable}
  */
 export async function rebuildCache(parts: RebuildParts, options: RebuildOptions): Promise<RebuildReport> {
   if (options.dryRun) return new Rebuild(parts, options).run()
-  await using lock = await parts.cache.acquireLock('rebuild', {owner: options.owner})
-  const notes = new Notes(parts.storage.store)
-  return await new Rebuild(parts, options, {...parts, lock, notes}).run()
+  const {finished} = await startRebuild(parts, options)
+  return finished
+}
+
+/**
+ * Takes the lock, and leaves the work to `finished`, which whoever calls has to await at some time. What is told of the run
+ * can be read by every process: see `readRun`.
+ * @throws {LockHeld} naming who runs.
+ */
+export async function startRebuild(
+  parts: RebuildParts,
+  options: RebuildOptions,
+): Promise<{started: RunState; finished: Promise<RebuildReport>}> {
+  const lock = await parts.cache.acquireLock('rebuild', {owner: options.owner, expireAfterSeconds})
+  const published = new PublishedRun(parts.cache, lock, options)
+  await published.begin() // whoever asks from now on hears of this run
+  const work = async () => {
+    await using held = lock
+    const run = new Rebuild(
+      parts,
+      {
+        ...options,
+        onProgress: progress => options.onProgress?.(published.update(progress)),
+      },
+      {...parts, lock: held, notes: new Notes(parts.storage.store)},
+    )
+    return await published.follow(() => run.run())
+  }
+  const finished = work()
+  finished.catch(() => undefined) // whoever awaits it gets the failure
+  return {started: published.state, finished}
 }
 
 class Rebuild {
   readonly #started = performance.now()
-  readonly #count = {added: 0, updated: 0, removed: 0, unchanged: 0}
+  readonly #count = {added: 0, updated: 0, removed: 0, unchanged: 0, unread: 0}
   readonly #sealed: string[] = []
   readonly #oddities: Oddity[] = []
   #oddityCount = 0
   /** File names that have an object. */
-  readonly #seen = new Set<string>()
+  readonly #seen = new NameSet()
+  /** Those of them that we have added. */
+  readonly #added = new NameSet()
   readonly #gone: GoneRows | undefined
 
   /** @param writing Absent in a dry run. */
@@ -83,15 +84,17 @@ class Rebuild {
   async run(): Promise<RebuildReport> {
     const {cache} = this.parts
     const wasComplete = (await cache.getState(completeMark)) !== undefined
-    const added = await this.#takeListing(wasComplete)
-    await this.#dropGone(added)
-    if (this.writing) {
-      this.#checkStop()
-      await cache.setState(completeMark, new Date().toISOString(), {lock: this.writing.lock})
-    }
+    // what is not about these rows any more must not become true again as they fill
+    if (this.writing && !wasComplete) await this.#mark(undefined)
+    const wasEmpty = !wasComplete && (await cache.countFiles()) === 0
+    await this.#takeListing()
+    await this.#dropGone(!(wasEmpty && (await this.#wasAlone())))
+    if (this.#count.unread === 0) await this.#mark(new Date().toISOString())
     return {
+      mode: this.options.full ? 'full' : 'incremental',
       dryRun: !this.writing,
       ...this.#count,
+      complete: (await cache.getState(completeMark)) !== undefined,
       sealed: this.#sealed,
       oddities: this.#oddities,
       oddityCount: this.#oddityCount,
@@ -99,58 +102,51 @@ class Rebuild {
     }
   }
 
-  /** @returns the names of added files that others could have deleted while we were listing. */
-  async #takeListing(wasComplete: boolean): Promise<Set<string>> {
-    const added = new Set<string>()
-    let batch = new Map<string, DistFile>()
-    const flush = async () => {
-      const names = await this.#takeBatch(batch)
-      // while the cache was not complete nobody could delete by it what it did not have
-      if (wasComplete) for (const name of names) added.add(name)
-      batch = new Map()
-    }
-    for await (const entry of this.parts.storage.list()) {
-      if ('reason' in entry) {
-        this.#report(entry)
-        continue
-      }
-      if (batch.has(entry.filename)) await flush() // a second object of that name: compared with the row of the first
-      batch.set(entry.filename, entry)
-      if (batch.size >= filesPerBatch) await flush()
-    }
-    await flush()
-    return added
+  async #mark(value: string | undefined): Promise<void> {
+    this.#checkStop()
+    if (!this.writing || this.options.projects) return
+    await this.parts.cache.setState(completeMark, value, {lock: this.writing.lock})
   }
 
-  /** @returns the names of added files. */
-  async #takeBatch(batch: ReadonlyMap<string, DistFile>): Promise<string[]> {
-    this.#checkStop()
-    const {cache} = this.parts
-    const rows = await cache.findFiles([...batch.keys()])
+  /** Whether every row of a cache that was empty is ours: then nobody can have deleted what we have added. */
+  async #wasAlone(): Promise<boolean> {
+    const {updated, unchanged} = this.#count
+    return updated + unchanged === 0 && (await this.parts.cache.countFiles()) === this.#added.size
+  }
+
+  async #takeListing(): Promise<void> {
+    const listing = new StorageListing(this.parts, this.options, oddity => this.#report(oddity))
+    for await (const batch of listing.batches()) {
+      this.#checkStop()
+      await this.#takeBatch(batch)
+      const {added, updated, removed} = this.#count
+      this.options.onProgress?.({listed: this.#seen.size, changed: added + updated + removed})
+    }
+  }
+
+  async #takeBatch({rows, files, unread}: ListedBatch): Promise<void> {
+    for (const filename of unread) this.#seen.add(filename)
+    this.#count.unread += unread.length
     const changed = new Map<string, {kind: 'added' | 'updated'; file: DistFile}>()
-    for (const listed of batch.values()) {
+    for (const {file: listed, isKnown} of files) {
       const row = rows.get(listed.filename)
       this.#seen.add(listed.filename)
-      if (row && (await this.#losesTo(row, listed))) continue
-      const step = reconcile(row, listed)
+      if (row && !isKnown && (await this.#losesTo(row, listed))) continue
+      const step = isKnown ? ({kind: 'unchanged'} as const) : reconcile(row, listed, this.options.full)
       if (step.kind === 'unchanged') this.#count.unchanged += 1
       else changed.set(listed.filename, step)
     }
-    const files = Array.from(changed.values(), ({file}) => file)
+    const steps = Array.from(changed.values(), ({file}) => file)
     const written =
-      this.writing && files.length > 0
-        ? await cache.save(files, {lock: this.writing.lock, seen: rows})
-        : files
+      this.writing && steps.length > 0
+        ? await this.parts.cache.save(steps, {lock: this.writing.lock, seen: rows})
+        : steps
     for (const file of written) {
       const {kind} = changed.get(file.filename) ?? {kind: 'updated'}
       this.#count[kind] += 1
+      if (kind === 'added') this.#added.add(file.filename)
       this.options.onChange?.(kind, file)
     }
-    const {added, updated, removed} = this.#count
-    this.options.onProgress?.({listed: this.#seen.size, changed: added + updated + removed})
-    return written
-      .filter(({filename}) => changed.get(filename)?.kind === 'added')
-      .map(({filename}) => filename)
   }
 
   /** Of two objects with one file name the newer counts, and of two as new the one whose key is first. */
@@ -159,7 +155,7 @@ class Rebuild {
     if (row.name === listed.name && row.version === listed.version && row.data.path === listed.data.path) {
       return false // the same key
     }
-    const [rowKey, key] = [keyOrNone(storage, row), storage.keyOf(listed)]
+    const [rowKey, key] = [storage.keyOrNone(row), storage.keyOf(listed)]
     if (rowKey === key || rowKey === undefined) return false
     const other = await storage.stat(row).catch(() => undefined)
     if (!other) return false // moved
@@ -170,8 +166,11 @@ class Rebuild {
     return loses
   }
 
-  /** RULES 17: a row goes only after the storage says that its object is gone. */
-  async #dropGone(added: ReadonlySet<string>): Promise<void> {
+  /**
+   * RULES 17: a row goes only after the storage says that its object is gone.
+   * @param checkAdded whether others could have deleted, since they were listed, files that we have added.
+   */
+  async #dropGone(checkAdded: boolean): Promise<void> {
     await this.#refuseEmptyStorage()
     let rows: DistFile[] = []
     const flush = async () => {
@@ -184,21 +183,29 @@ class Rebuild {
       this.#count.removed += result?.removed ?? gone.length
       this.#sealed.push(...(result?.sealed ?? []))
     }
-    for await (const row of this.parts.cache.listAllFiles()) {
-      if (this.#seen.has(row.filename) && !added.has(row.filename)) continue
+    for await (const row of this.#rows()) {
+      if (this.#seen.has(row.filename) && !(checkAdded && this.#added.has(row.filename))) continue
       rows.push(row)
       if (rows.length >= filesPerBatch) await flush()
     }
     await flush()
   }
 
+  async *#rows(): AsyncGenerator<DistFile> {
+    const {cache} = this.parts
+    if (!this.options.projects) yield* cache.listAllFiles()
+    else for (const project of this.options.projects) yield* await cache.listFiles(project)
+  }
+
   async #refuseEmptyStorage(): Promise<void> {
     if (this.#seen.size > 0 || this.options.allowEmpty) return
     const {storage, cache} = this.parts
-    const rows = await cache.countFiles()
+    const {projects} = this.options
+    const rows = projects ? await count(this.#rows()) : await cache.countFiles()
     if (rows <= rowsWorthAsking) return
+    const what = `no distribution file ${projects ? 'of these projects' : 'at all'}`
     throw new StorageFailed(
-      `the storage ${storage.store.name} lists no distribution file at all, while the cache has ${rows}: nothing was removed`,
+      `the storage ${storage.store.name} lists ${what}, while the cache has ${rows}: nothing was removed`,
       {hint: 'Check that the storage is mounted and that the config names the right one.'},
     )
   }
@@ -214,10 +221,9 @@ class Rebuild {
   }
 }
 
-function keyOrNone(storage: PackageStorage, row: DistFile): string | undefined {
-  try {
-    return storage.keyOf(row)
-  } catch {
-    return undefined // its name leads out of the store: no object can be its
-  }
+async function count(entries: AsyncIterable<unknown>): Promise<number> {
+  let found = 0
+  const iterator = entries[Symbol.asyncIterator]()
+  while (!(await iterator.next()).done) found += 1
+  return found
 }
