@@ -17,7 +17,7 @@ export const statusOf = (error: unknown): number | undefined =>
 export const attemptsOf = (error: unknown): number => asServiceError(error)?.$metadata?.attempts ?? 1
 const nameOf = (error: unknown): string => asServiceError(error)?.name ?? ''
 
-const missingObject = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion'])
+const missingObject = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion', 'NoSuchUpload'])
 export const isObjectMissing = (error: unknown): boolean =>
   missingObject.has(nameOf(error)) && statusOf(error) === 404
 export const isBucketMissing = (error: unknown): boolean =>

@@ -1,19 +1,13 @@
-import {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {
-  CompleteMultipartUploadCommand,
-  PutObjectCommand,
-  UploadPartCommand,
-  type PutObjectCommandInput,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import {PutObjectCommand, type PutObjectCommandInput, type S3Client} from '@aws-sdk/client-s3'
 import {Upload} from '@aws-sdk/lib-storage'
 import {StorageFailed} from '../../errors.js'
 import {BlockReader} from '../block-reader.js'
 import {ByteBudget} from '../byte-budget.js'
-import {confirmBytes, digestOfParts, md5, type Digest} from './confirm.js'
+import {confirmBytes, md5, type Digest} from './confirm.js'
 import {isPreconditionFailed, isWriteConflict, attemptsOf} from './errors.js'
 import {formatS3Metadata, parseS3Metadata} from './metadata.js'
+import {largestObject, partBudget, partsOf, PartSender, UnreadBytes} from './parts.js'
 import {atObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
 import {protectionOf} from './protection.js'
 import {ObjectExists, type Body, type PutOptions, type StoredObject} from '../storage.js'
@@ -21,13 +15,8 @@ import {ObjectExists, type Body, type PutOptions, type StoredObject} from '../st
 const MiB = 1 << 20
 /** Up to here an object is sent at once, which can be tried again as a whole. */
 const largestAtOnce = 8 * MiB
-/** What S3 takes at least. Small parts and three at once keep memory low and the line busy. */
-const smallestPart = 5 * MiB
-const mostParts = 10_000
-const largestObject = 5 * 1024 ** 4
-const partsAtOnce = 3
-/** A part is read while others are sent. */
-const budget = new ByteBudget((partsAtOnce + 1) * 2 * smallestPart)
+/** Of all uploads together: what is in memory can be sent again. */
+const budget = new ByteBudget(partBudget)
 
 /** What came of sending an object. */
 interface Sent {
@@ -116,20 +105,15 @@ async function sendInParts(
   params: PutObjectCommandInput,
   {signal}: PutOptions,
 ): Promise<Sent> {
-  const partSize = Math.max(smallestPart, Math.ceil(body.size / mostParts / MiB) * MiB)
-  const queueSize = Math.max(
-    1,
-    Math.min(partsAtOnce, Math.floor((partsAtOnce * smallestPart * 2) / partSize)),
-  )
-  const giveBack = await budget.take((queueSize + 1) * partSize, signal)
-  const reader = new BlockReader(body, signal)
-  const sender = new PartSender(place.client, signal)
+  const {partSize, partsAtOnce} = partsOf(body.size)
+  const giveBack = await budget.take(partsAtOnce * partSize, signal)
+  const sender = new PartSender(place.client, body, signal)
   try {
     const upload = new Upload({
       client: sender as unknown as S3Client, // all of a client that Upload uses
-      params: {...params, Body: Readable.from(blocksOf(body, reader)), ContentLength: body.size},
+      params: {...params, Body: new UnreadBytes(0, body.size), ContentLength: body.size},
       partSize,
-      queueSize,
+      queueSize: partsAtOnce,
     })
     try {
       const {ETag: etag} = await upload.done()
@@ -139,54 +123,8 @@ async function sendInParts(
       return await landed(place, params, sender.digest(partSize), error)
     }
   } finally {
-    reader.close()
+    sender.close()
     giveBack()
-  }
-}
-
-async function* blocksOf(body: Body, reader: BlockReader): AsyncGenerator<Buffer> {
-  for (let left = body.size; left > 0;) {
-    const block = await reader.read(Math.min(left, MiB))
-    left -= block.length
-    yield block
-  }
-}
-
-/** Sends for Upload: every part with its digest, so that the service itself refuses damaged bytes. */
-class PartSender {
-  readonly config: S3Client['config']
-  /** All parts are there, and what comes of the last request is not known yet. */
-  isCompleting = false
-  readonly #client: S3Client
-  readonly #signal: AbortSignal | undefined
-  readonly #digests: Buffer[] = []
-
-  constructor(client: S3Client, signal: AbortSignal | undefined) {
-    this.config = client.config
-    this.#client = client
-    this.#signal = signal
-  }
-
-  send(command: Parameters<S3Client['send']>[0]): Promise<unknown> {
-    this.#prepare(command)
-    const isPart = command instanceof UploadPartCommand // what clears up must not be stopped
-    return this.#client.send(command, {...(isPart && this.#signal && {abortSignal: this.#signal})})
-  }
-
-  #prepare(command: unknown): void {
-    if (command instanceof UploadPartCommand) {
-      const digest = md5(command.input.Body as Buffer)
-      this.#digests[(command.input.PartNumber ?? 1) - 1] = digest
-      command.input.ContentMD5 = digest.toString('base64')
-    }
-    if (command instanceof CompleteMultipartUploadCommand) {
-      this.#signal?.throwIfAborted()
-      this.isCompleting = true
-    }
-  }
-
-  digest(partSize: number): Digest {
-    return digestOfParts(this.#digests, partSize)
   }
 }
 

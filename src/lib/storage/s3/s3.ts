@@ -3,6 +3,7 @@ import type {Config} from '../../config/config.js'
 import {openBucket, checkBucket} from './bucket.js'
 import {Conditions} from './conditions.js'
 import {copyObject} from './copy.js'
+import {listLeftovers} from './leftovers.js'
 import {s3Links} from './links.js'
 import {listObjects} from './list.js'
 import {S3Notes} from './notes.js'
@@ -17,6 +18,7 @@ import type {
   ByteRange,
   CopyOptions,
   Layout,
+  Leftover,
   ListedObject,
   ObjectStore,
   Oddity,
@@ -96,6 +98,10 @@ class S3Store implements ObjectStore {
     await atObject(this.#place, key, 'was not removed', () =>
       client.send(new DeleteObjectCommand({Bucket: bucket, Key: key})),
     )
+  }
+
+  leftovers(): AsyncIterable<Leftover> {
+    return listLeftovers(this.#place, this.layout)
   }
 
   check(): Promise<void> {
