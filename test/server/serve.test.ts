@@ -174,6 +174,14 @@ describe('serve', () => {
     await using child = await start(dir.join('server.ini'), 2)
     assert.match(child.line, /^PPC_USAGE .*db\.url/)
   })
+  it('says that a disk cache is not needed for a directory', async () => {
+    await using dir = await tempDir()
+    await writeFile(dir.join('server.ini'), iniOf({...settings, 'storage.disk_cache.dir': dir.join('cache')}))
+    await using child = await start(dir.join('server.ini'))
+    child.process.kill('SIGTERM')
+    await child.exit
+    assert.match(child.stderr(), /storage\.disk_cache\.dir: nothing is kept there/)
+  })
   it('never logs a secret', async () => {
     await using dir = await tempDir()
     const logging = `[loggers]\nkeys = root\n[handlers]\nkeys = file\n[formatters]\nkeys = generic\n[logger_root]\nlevel = DEBUG\nhandlers = file\n[handler_file]\nclass = FileHandler\nargs = ('${dir.join('server.log')}',)\n[formatter_generic]\nformat = %%(message)s\n`

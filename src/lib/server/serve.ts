@@ -4,7 +4,7 @@ import {openBackends} from '../backends.js'
 import type {Config} from '../config/config.js'
 import {ExitCode, PpcError, Unavailable} from '../errors.js'
 import {originNotices} from '../index/origin.js'
-import {openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
+import {diskCacheNotices, openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
 import {appOf, createContext} from './app.js'
 import {openLog, type ServerLog} from './logging.js'
 import {gracefulClose, graceSeconds} from './shutdown.js'
@@ -99,7 +99,11 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
     })
     const url = urlOf(app.server.address() as AddressInfo, config)
     log.logger.info({url}, 'listening')
-    const notices = [...originNotices(config), ...(backends.storage.notices ?? [])]
+    const notices = [
+      ...originNotices(config),
+      ...(backends.storage.notices ?? []),
+      ...diskCacheNotices(config, backends.storage),
+    ]
     for (const notice of notices) log.logger.warn(notice)
     const reload = (): void => {
       context.policy.forgetCredentials()

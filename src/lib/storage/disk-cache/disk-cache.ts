@@ -22,6 +22,17 @@ export async function openDiskCache(
   return DiskCache.open({directory, maxSize, onTrouble})
 }
 
+/** What an operator should know at start-up of a disk cache that does less than it seems: one sentence each. */
+export function diskCacheNotices(config: Config, store: ObjectStore): string[] {
+  if (config.read(diskCacheFields).diskCacheDir === undefined) return []
+  if (store.openFile)
+    return ['storage.disk_cache.dir: nothing is kept there, since the files are on this machine anyway.']
+  if (!store.links?.inPages) return []
+  return [
+    'storage.redirect_urls = false: links in pages lead past the disk cache; with true they lead here, and to it.',
+  ]
+}
+
 /** What the bytes of a file are known by. Another digest, or another fingerprint where there is none, is another file. */
 export interface CachedObject {
   /** Of the store. */
