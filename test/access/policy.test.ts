@@ -228,7 +228,7 @@ describe('a log-in', () => {
     )
     const problems: string[] = []
     const policy = new AccessPolicy(await openConfigAccess(config), config, {
-      onUnusableHash: (username, problem) => problems.push(`${username}: ${problem}`),
+      onUnusableAccount: (username, problem) => problems.push(`${username}: ${problem}`),
     })
     assert.equal(await policy.authenticate('bob', 'plain text'), undefined)
     assert.equal(await policy.authenticate('eve', 'x'), undefined)

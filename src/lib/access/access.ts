@@ -12,6 +12,11 @@ export interface Account {
   /** Absent where the directory gives none (LDAP, remote): then `verifyPassword` decides. */
   readonly passwordHash?: string
 }
+/** What is found under a name. */
+export interface FoundAccount extends Account {
+  /** Why nobody can log in with it, for a log. */
+  readonly problem?: string
+}
 
 /** The explicit rules of one project. An entry without permissions still hides the project from the default groups. */
 export interface Rules {
@@ -54,12 +59,14 @@ export interface Access extends AsyncDisposable {
   readonly name: string
   /** As `Cache.changeToken`, for everything that access decides by. */
   changeToken(): string | Promise<string>
-  /** Pending ones too. */
-  findAccount(username: string): Promise<Account | undefined>
+  /** Pending ones too. A directory that compares names its own way may find one that is spelt otherwise: that name counts. */
+  findAccount(username: string): Promise<FoundAccount | undefined>
   /** Real groups of the user, never the special ones. Empty for unknown users. */
   listGroupsOf(username: string): Promise<string[]>
-  /** Only for directories that keep the hash to themselves. */
+  /** Only for directories that keep the hash to themselves. False for users that don't exist. */
   verifyPassword?(username: string, password: string): Promise<boolean>
+  /** How long what `verifyPassword` has confirmed may be believed. Default, and at most: 60. */
+  readonly verifiedForSeconds?: number
   /** `project` is normalised; every stored spelling of it counts. */
   getRules(project: string): Promise<Rules>
   /** Normalised names of all projects that have an explicit rule, even an empty one. */

@@ -3,7 +3,7 @@ import {LRUCache} from 'lru-cache'
 
 const maxRemembered = 10_000
 /** Where the directory shows no stored hash, nothing but the time tells that a password was changed. */
-const unseenChangeMs = 60_000
+const unseenChangeSeconds = 60
 
 /**
  * Passwords that have just been verified, so that an installation of 200 packages costs one hash (RULES 10). Only
@@ -23,8 +23,11 @@ export class VerifiedCredentials {
     return this.#digests.has(digest) && this.#digests.get(digest) === true
   }
 
-  remember(digest: string, storedHash: string | undefined): void {
-    this.#digests.set(digest, true, storedHash === undefined ? {ttl: unseenChangeMs} : {})
+  /** @param seconds for how long, where there is no stored hash; 60 at most */
+  remember(digest: string, storedHash: string | undefined, seconds = unseenChangeSeconds): void {
+    if (storedHash !== undefined) this.#digests.set(digest, true)
+    else if (seconds > 0)
+      this.#digests.set(digest, true, {ttl: Math.min(seconds, unseenChangeSeconds) * 1000})
   }
 
   clear(): void {

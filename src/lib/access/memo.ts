@@ -10,8 +10,16 @@ export class Memo<V extends object> {
     this.#values = new LRUCache({max})
   }
 
-  /** The value, at once if it is known; several that ask at the same time share one `read`. */
-  get(token: string, key: string, read: () => Promise<V>): V | Promise<V> {
+  /**
+   * The value, at once if it is known; several that ask at the same time share one `read`.
+   * @param keep whether the value may be remembered
+   */
+  get(
+    token: string,
+    key: string,
+    read: () => Promise<V>,
+    keep: (value: V) => boolean = () => true,
+  ): V | Promise<V> {
     if (token !== this.#token) {
       this.#token = token
       this.#values.clear()
@@ -19,16 +27,16 @@ export class Memo<V extends object> {
     }
     const known = this.#values.get(key) ?? this.#reading.get(key)
     if (known) return known
-    const reading = this.#read(token, key, read)
+    const reading = this.#read(token, key, read, keep)
     this.#reading.set(key, reading)
     return reading
   }
 
-  async #read(token: string, key: string, read: () => Promise<V>): Promise<V> {
+  async #read(token: string, key: string, read: () => Promise<V>, keep: (value: V) => boolean): Promise<V> {
     try {
       const value = await read()
       // read under an older token, it may be older than what is there now
-      if (token === this.#token) this.#values.set(key, value)
+      if (token === this.#token && keep(value)) this.#values.set(key, value)
       return value
     } finally {
       if (token === this.#token) this.#reading.delete(key)

@@ -2,7 +2,7 @@ import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
 import {passwordFields} from '../config/schema/access.js'
 import {normalizeName} from '../packaging/names.js'
-import type {Access, Account, Permission, Rules} from './access.js'
+import type {Access, FoundAccount, Permission, Rules} from './access.js'
 import {VerifiedCredentials} from './credentials.js'
 import {Memo, whenReady} from './memo.js'
 import {findSpecialGroup} from './names.js'
@@ -18,12 +18,12 @@ export const anonymous: Identity = Object.freeze({admin: false, groups: Object.f
 
 export interface PolicyOptions {
   /** Called when a log-in failed because nobody can log in with what is stored. For a log: it holds no secret. */
-  readonly onUnusableHash?: (username: string, problem: string) => void
+  readonly onUnusableAccount?: (username: string, problem: string) => void
 }
 
 /** A user as of a change token. */
 interface Known {
-  readonly account: Account | undefined
+  readonly account: FoundAccount | undefined
   readonly identity: Identity | undefined
 }
 
@@ -40,7 +40,7 @@ const maxListings = 200
 export class AccessPolicy {
   readonly #access: Access
   readonly #config: Config['core']
-  readonly #onUnusableHash: NonNullable<PolicyOptions['onUnusableHash']>
+  readonly #onUnusableAccount: NonNullable<PolicyOptions['onUnusableAccount']>
   readonly #overwriteGroups: readonly string[]
   readonly #deleteGroups: readonly string[]
   /** Verified for users that don't exist: they must take as long as others. */
@@ -55,7 +55,7 @@ export class AccessPolicy {
   constructor(access: Access, config: Config, options: PolicyOptions = {}) {
     this.#access = access
     this.#config = config.core
-    this.#onUnusableHash = options.onUnusableHash ?? (() => undefined)
+    this.#onUnusableAccount = options.onUnusableAccount ?? (() => undefined)
     const passwords = config.read(passwordFields)
     this.#decoy = decoyHash(resolveScheme(passwords.scheme), passwords.rounds)
     this.#overwriteGroups = overwriteGroups(config.core)
@@ -78,7 +78,7 @@ export class AccessPolicy {
       if (identity && this.#verified.has(digest)) return identity
       return this.#verifyOnce(digest, password, username, account).then(verified => {
         if (!verified || !identity) return undefined
-        this.#verified.remember(digest, account?.passwordHash)
+        this.#verified.remember(digest, account?.passwordHash, this.#access.verifiedForSeconds)
         return identity
       })
     })
@@ -137,14 +137,15 @@ export class AccessPolicy {
   }
 
   #find(username: string): Known | Promise<Known> {
-    return whenReady(this.#access.changeToken(), token =>
-      this.#users.get(token, username, async () => {
-        const account = await this.#access.findAccount(username)
-        if (!account || account.pending) return {account, identity: undefined}
-        const groups = await this.#access.listGroupsOf(username)
-        return {account, identity: {username, admin: account.admin, groups}}
-      }),
-    )
+    const find = async (): Promise<Known> => {
+      const account = await this.#access.findAccount(username)
+      if (!account || account.pending || account.problem !== undefined) return {account, identity: undefined}
+      const groups = await this.#access.listGroupsOf(account.username)
+      return {account, identity: {username: account.username, admin: account.admin, groups}}
+    }
+    // A directory does not tell that somebody was added: those who were not found are looked for again.
+    const keep = ({account}: Known) => account !== undefined || !this.#access.verifyPassword
+    return whenReady(this.#access.changeToken(), token => this.#users.get(token, username, find, keep))
   }
 
   /** Requests of one client come in dozens: they share the hash. */
@@ -152,7 +153,7 @@ export class AccessPolicy {
     digest: string,
     password: string,
     username: string,
-    account: Account | undefined,
+    account: FoundAccount | undefined,
   ): Promise<boolean> {
     const running = this.#verifying.get(digest)
     if (running) return running
@@ -161,15 +162,15 @@ export class AccessPolicy {
     return verifying
   }
 
-  async #verify(password: string, username: string, account: Account | undefined): Promise<boolean> {
-    if (account?.passwordHash === undefined) {
-      if (account && this.#access.verifyPassword) {
-        return this.#access.verifyPassword(username, password)
-      }
+  async #verify(password: string, username: string, account: FoundAccount | undefined): Promise<boolean> {
+    if (account?.problem !== undefined) {
+      this.#onUnusableAccount(username, account.problem)
+    } else if (account?.passwordHash === undefined) {
+      if (this.#access.verifyPassword) return this.#access.verifyPassword(username, password)
     } else {
       const problem = hashProblem(account.passwordHash)
       if (problem === undefined) return verifyPassword(password, account.passwordHash)
-      this.#onUnusableHash(username, problem)
+      this.#onUnusableAccount(username, problem)
     }
     await verifyPassword(password, this.#decoy)
     return false

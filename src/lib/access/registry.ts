@@ -18,7 +18,11 @@ export const accesses: readonly BackendEntry<Access>[] = [
     name: 'remote',
     aliases: ['pypicloud.access.RemoteAccessBackend', 'pypicloud.access.remote.RemoteAccessBackend'],
   },
-  {name: 'ldap', aliases: ['pypicloud.access.ldap_.LDAPAccessBackend']},
+  {
+    name: 'ldap',
+    aliases: ['pypicloud.access.ldap_.LDAPAccessBackend'],
+    load: async () => (await import('./ldap/ldap.js')).openLdapAccess,
+  },
   {
     name: 'aws_secrets_manager',
     aliases: [

@@ -46,8 +46,7 @@ export function createContext(parts: AppParts): Context {
   return {
     ...parts,
     policy: new AccessPolicy(parts.access, config, {
-      onUnusableHash: (user, problem) =>
-        log.warn({user, problem}, 'nobody can log in with the stored password hash'),
+      onUnusableAccount: (user, problem) => log.warn({user, problem}, 'nobody can log in under this name'),
     }),
     index,
     downloads: new Downloads({index, storage: new PackageStorage(parts.storage), diskCache: parts.diskCache}),

@@ -64,6 +64,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
   const stop = new AbortController()
   let diskCache: DiskCache | undefined
   try {
+    await backends.access.check() // a directory is not asked before
     diskCache = await openDiskCache(config, backends.storage, message => log.logger.warn(message))
     const context = createContext({
       ...backends,

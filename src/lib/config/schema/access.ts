@@ -2,6 +2,7 @@ import {
   bool,
   choice,
   family,
+  int,
   lines,
   list,
   optionalInt,
@@ -9,6 +10,7 @@ import {
   optionalText,
   seconds,
   text,
+  type Values,
 } from '../fields.js'
 import {engineFields} from './cache.js'
 import {backendSchema, type BackendSchema} from './schema.js'
@@ -76,7 +78,24 @@ export const sqlAccessFields = {
 export const ldapAccessFields = {
   url: text('auth.ldap.url', {
     required: true,
-    help: 'Address of the directory: ldap://host or ldaps://host.',
+    help: 'Address of the directory: ldap://host, ldaps://host or ldapi://socket. Of several, separated by blanks or commas, the first that answers is taken.',
+  }),
+  startTls: bool('auth.ldap.start_tls', {
+    default: false,
+    since: 'ours',
+    help: 'Encrypts connections to ldap://host before anything is sent. They fail where the directory does not offer it.',
+  }),
+  caCert: optionalText('auth.ldap.ca_cert', {
+    since: 'ours',
+    environment: 'LDAPTLS_CACERT',
+    help: 'File with the certificates of the authorities that sign those of the directory, if they are not public ones.',
+  }),
+  timeout: int('auth.ldap.timeout', {
+    default: 10,
+    min: 1,
+    max: 600,
+    since: 'ours',
+    help: 'How many seconds to wait for a connection to the directory, and for each of its answers.',
   }),
   serviceDn: optionalText('auth.ldap.service_dn', {
     help: 'Account that looks users up. Without it the directory is asked anonymously.',
@@ -87,7 +106,7 @@ export const ldapAccessFields = {
     help: 'Password of that account.',
   }),
   serviceUsername: optionalText('auth.ldap.service_username', {
-    help: 'Name under which the service account may log in here, as an administrator.',
+    help: 'Name under which auth.ldap.service_dn may log in here, as an administrator.',
   }),
   userDnFormat: optionalText('auth.ldap.user_dn_format', {
     help: 'DN of a user with {username} in it. Either this, or auth.ldap.base_dn with auth.ldap.user_search_filter.',
@@ -105,11 +124,17 @@ export const ldapAccessFields = {
     since: '1.0.9',
     help: 'Group whose members are administrators. Needs auth.ldap.user_dn_format.',
   }),
-  cacheTime: optionalSeconds('auth.ldap.cache_time', {
-    help: 'How long answers of the directory are remembered; 0 for not at all.',
-  }),
+  cacheTime: {
+    ...optionalSeconds('auth.ldap.cache_time', {
+      help: 'For how many seconds it is remembered who exists and who is an administrator, 300 at most and by default; 0 for not at all.',
+    }),
+    remark: (value: string) => (Number(value) > 300 ? 'more than 300 counts as 300' : undefined),
+  },
   ignoreCert: bool('auth.ldap.ignore_cert', {default: false, help: 'Does not check the certificate.'}),
-  ignoreReferrals: bool('auth.ldap.ignore_referrals', {default: false, help: 'Does not follow referrals.'}),
+  ignoreReferrals: bool('auth.ldap.ignore_referrals', {
+    default: false,
+    help: 'Does not ask the servers to which the directory refers for users that it does not have itself.',
+  }),
   ignoreMultipleResults: bool('auth.ldap.ignore_multiple_results', {
     default: false,
     help: 'Takes the first of several users that are found, instead of refusing.',
@@ -123,6 +148,46 @@ export const ldapAccessFields = {
   },
   admins: configAccessFields.admins,
 } as const
+
+/** `auth.ldap.url` may name several; a DN at the end of one holds commas too. */
+export const directoryUrls = (text: string): string[] => text.split(/\s+|,(?=ldap)/i).filter(Boolean)
+
+const usernameIn = (template: string | undefined): boolean => template?.includes('{username}') ?? true
+
+function* checkLdap(ldap: Values<typeof ldapAccessFields>): Generator<{key: string; message: string}> {
+  const wrong = directoryUrls(ldap.url).find(url => !/^ldap(?:s?:\/\/|i:\/\/.)/i.test(url))
+  if (wrong !== undefined) {
+    yield {
+      key: 'auth.ldap.url',
+      message: `found ${JSON.stringify(wrong)}, expected ldap://host or ldaps://host`,
+    }
+  }
+  const searches = ldap.baseDn !== undefined || ldap.userSearchFilter !== undefined
+  if (ldap.userDnFormat !== undefined && searches) {
+    yield {
+      key: 'auth.ldap.user_dn_format',
+      message: 'excludes auth.ldap.base_dn and auth.ldap.user_search_filter: keep one of the two ways',
+    }
+  }
+  if (ldap.userDnFormat === undefined && (ldap.baseDn === undefined || ldap.userSearchFilter === undefined)) {
+    yield {
+      key: 'auth.ldap.user_dn_format',
+      message: 'missing: ldap needs it, or both auth.ldap.base_dn and auth.ldap.user_search_filter',
+    }
+  }
+  for (const [key, template] of [
+    ['auth.ldap.user_dn_format', ldap.userDnFormat],
+    ['auth.ldap.user_search_filter', ldap.userSearchFilter],
+  ] as const) {
+    if (!usernameIn(template)) yield {key, message: 'lacks {username}: every name would be the same user'}
+  }
+  if (ldap.adminGroupDn !== undefined && ldap.userDnFormat === undefined) {
+    yield {key: 'auth.ldap.admin_group_dn', message: 'needs auth.ldap.user_dn_format beside it'}
+  }
+  if (ldap.serviceUsername !== undefined && ldap.serviceDn === undefined) {
+    yield {key: 'auth.ldap.service_username', message: 'needs auth.ldap.service_dn beside it'}
+  }
+}
 
 /** `pypi.auth = aws_secrets_manager`. */
 export const secretsManagerAccessFields = {
@@ -165,27 +230,7 @@ export const remoteAccessFields = {
 export const accessSchemas: Readonly<Record<string, BackendSchema>> = {
   config: backendSchema(configAccessFields),
   sql: backendSchema(sqlAccessFields),
-  ldap: backendSchema(ldapAccessFields, function* (ldap) {
-    const searches = ldap.baseDn !== undefined || ldap.userSearchFilter !== undefined
-    if (ldap.userDnFormat !== undefined && searches) {
-      yield {
-        key: 'auth.ldap.user_dn_format',
-        message: 'excludes auth.ldap.base_dn and auth.ldap.user_search_filter: keep one of the two ways',
-      }
-    }
-    if (
-      ldap.userDnFormat === undefined &&
-      (ldap.baseDn === undefined || ldap.userSearchFilter === undefined)
-    ) {
-      yield {
-        key: 'auth.ldap.user_dn_format',
-        message: 'missing: ldap needs it, or both auth.ldap.base_dn and auth.ldap.user_search_filter',
-      }
-    }
-    if (ldap.adminGroupDn !== undefined && ldap.userDnFormat === undefined) {
-      yield {key: 'auth.ldap.admin_group_dn', message: 'needs auth.ldap.user_dn_format beside it'}
-    }
-  }),
+  ldap: backendSchema(ldapAccessFields, checkLdap),
   aws_secrets_manager: backendSchema(secretsManagerAccessFields),
   remote: backendSchema(remoteAccessFields),
 }

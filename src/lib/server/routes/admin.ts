@@ -43,7 +43,8 @@ export function adminRoutes(app: FastifyInstance, context: Context): void {
   route(read, 'user/:user', async ({params}) => {
     const account = await access.findAccount(params.user)
     if (!account || account.pending) return null
-    return {username: account.username, admin: account.admin, groups: await access.listGroupsOf(params.user)}
+    const {username, admin} = account
+    return {username, admin, groups: await access.listGroupsOf(username)}
   })
   route('PUT', 'user/:user', async request => {
     const password = (await readParameters(request)).text('password')
