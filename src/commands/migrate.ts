@@ -11,6 +11,7 @@ import {
 } from '../lib/tasks/migrate/migrate.js'
 import type {ObjectStore} from '../lib/storage/storage.js'
 import {PpcCommand, quietFlag, waitFlag} from '../lib/terminal/command.js'
+import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {MigrateStory} from '../lib/terminal/migrate-story.js'
 import {writePrivateFile} from '../lib/terminal/output-file.js'
 import {startProgress} from '../lib/terminal/progress.js'
@@ -95,6 +96,7 @@ export default class Migrate extends PpcCommand {
 
   async run(): Promise<MigrateReport> {
     const {args, flags: given} = await this.parse(Migrate)
+    keepHeapLean()
     this.quiet = given.quiet
     const options = this.options(given)
     const from = await this.readConfig(args.old)

@@ -7,6 +7,7 @@ import {PackageStorage} from '../lib/storage/package-storage.js'
 import {findingKinds, type Finding} from '../lib/tasks/verify/findings.js'
 import {verifyIndex, type VerifyReport} from '../lib/tasks/verify/verify.js'
 import {PpcCommand, configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
+import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {count, number, size, startProgress} from '../lib/terminal/progress.js'
 
 export default class Verify extends PpcCommand {
@@ -39,6 +40,7 @@ export default class Verify extends PpcCommand {
 
   async run(): Promise<VerifyReport> {
     const {args, flags} = await this.parse(Verify)
+    keepHeapLean()
     this.quiet = flags.quiet
     const config = await this.readConfig(args.config)
     await using backends = await this.waitFor(flags.wait, () => openBackends(config, ['storage', 'cache']))

@@ -83,8 +83,8 @@ class Migration {
 
   async run(): Promise<MigrateReport> {
     using plan = this.#plan
-    if (this.#options.strategy === 'mirror' || this.#options.deleteSource) plan.indexProjects()
     await this.#list()
+    await plan.index({projects: this.#options.strategy === 'mirror' || this.#options.deleteSource === true})
     if (this.#options.strategy === 'fail') await this.#refuseConflicts()
     if (await this.#isDeclined()) {
       this.#report.decline()

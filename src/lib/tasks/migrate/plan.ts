@@ -51,25 +51,37 @@ export class Plan implements Disposable {
     for (const pragma of [
       'journal_mode = OFF',
       'synchronous = OFF',
-      'cache_size = -16000',
+      'cache_size = -4000', // kilobytes
       'temp_store = FILE',
     ]) {
       this.#database.pragma(pragma)
     }
     this.#database.exec(`
-      CREATE TABLE source (${columns}, PRIMARY KEY (filename, key)) WITHOUT ROWID;
-      CREATE TABLE target (${columns}, PRIMARY KEY (filename, key)) WITHOUT ROWID;
+      CREATE TABLE source (${columns});
+      CREATE TABLE target (${columns});
       CREATE TABLE projects (project TEXT, end TEXT, PRIMARY KEY (project, end)) WITHOUT ROWID;
       CREATE TABLE unreadable (project TEXT PRIMARY KEY) WITHOUT ROWID;`)
     const insert = (end: End) =>
-      this.#database.prepare(`INSERT OR REPLACE INTO ${end} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+      this.#database.prepare(`INSERT INTO ${end} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
     this.#insert = {source: insert('source'), target: insert('target')}
   }
 
-  /** Before the listings: what `removal.ts` looks up by project. */
-  indexProjects(): void {
-    this.#database.exec('CREATE INDEX source_by_project ON source (project, progress)')
-    this.#database.exec('CREATE INDEX target_by_project ON target (project)')
+  /**
+   * After the listings and before anything is looked up: to sort once is several times quicker than to keep order all along.
+   * @param projects for removals, which look up by project.
+   */
+  async index({projects}: {readonly projects: boolean}): Promise<void> {
+    const indexes = [
+      'source_by_name ON source (filename, key)',
+      'target_by_name ON target (filename, key)',
+      ...(projects
+        ? ['source_by_project ON source (project, progress)', 'target_by_project ON target (project)']
+        : []),
+    ]
+    for (const index of indexes) {
+      this.#run(() => void this.#database.exec(`CREATE INDEX ${index}`))
+      await new Promise(resolve => setImmediate(resolve)) // of millions each takes seconds
+    }
   }
 
   /** @throws {StorageFailed} when the temporary directory is full. */
@@ -186,10 +198,12 @@ export class Plan implements Disposable {
       const rows = this.#prepare(page).all(last.filename, last.key, ...parameters) as (Row & {
         progress: Progress
       })[]
-      for (const row of rows) yield {...fileOf(row), progress: row.progress}
-      const end = rows.at(-1)
-      if (end === undefined || rows.length < rowsAtOnce) return
-      last = end
+      for (const row of rows) {
+        const isListedTwice = row.filename === last.filename && row.key === last.key
+        last = row
+        if (!isListedTwice) yield {...fileOf(row), progress: row.progress}
+      }
+      if (rows.length < rowsAtOnce) return
       await new Promise(resolve => setImmediate(resolve))
     }
   }
