@@ -70,6 +70,22 @@ describe('links to S3', () => {
   })
 })
 
+describe('public links', () => {
+  const settings = {'storage.bucket': 'my-bucket', 'storage.public_url': 'true'}
+
+  it('lead to the endpoint where one is set, not to AWS', async () => {
+    const at = async (extra: Record<string, string>) =>
+      (await (await linksFor({...settings, ...extra})).urlOf('a b#+é', 60)).href
+    const endpoint = {'storage.endpoint_url': 'https://minio.local:9000'}
+    assert.equal(await at(endpoint), 'https://minio.local:9000/my-bucket/a%20b%23%2B%C3%A9')
+    assert.equal(
+      await at({...endpoint, 'storage.region_name': 'eu-west-1', 'storage.addressing_style': 'virtual'}),
+      'https://my-bucket.minio.local:9000/a%20b%23%2B%C3%A9',
+    )
+    assert.equal(await at({}), 'https://my-bucket.s3.amazonaws.com/a%20b%23%2B%C3%A9')
+  })
+})
+
 describe('settings of S3', () => {
   it('of pypicloud 0.x are an address, with a warning', async () => {
     const config = await s3Config(undefined, {
@@ -181,6 +197,14 @@ describe('requests to S3', needs('moto'), () => {
         ['public-read', 'STANDARD_IA', 'aws:kms', 'alias/packages', 'packages/1 for ada'],
       )
     }
+  })
+
+  it('cut a summary that is too long instead of losing the upload', async () => {
+    await using store = await openS3Store(await s3Config(moto.url))
+    const metadata = {name: 'long', version: '1.0', hash_md5: 'ab'.repeat(16), summary: 'word '.repeat(1000)}
+    const stored = await store.put('long-1.0.zip', bodyOf('x'), {replace: true, metadata})
+    assert.match(stored.metadata['summary'] ?? '', /^(?:word ){300,}/)
+    assert.deepEqual([stored.metadata['version'], stored.metadata['hash-md5']], ['1.0', 'ab'.repeat(16)])
   })
 
   it('copy inside the service, and not between services', async () => {

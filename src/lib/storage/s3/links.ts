@@ -17,7 +17,7 @@ export function s3Links(config: Config, place: S3Place): StorageLinks {
   return {
     ...linkRules(config, settings),
     async urlOf(key, seconds) {
-      if (settings.values.publicUrl) return publicUrl(settings, key)
+      if (settings.values.publicUrl) return publicUrl(settings, place.region, key)
       try {
         const signer = await place.client.config.credentials()
         return signUrl(objectUrl(settings, place.region, key), signer, place.region, seconds)
@@ -28,9 +28,10 @@ export function s3Links(config: Config, place: S3Place): StorageLinks {
   }
 }
 
-/** As boto does it, whatever storage.endpoint_url says. */
-function publicUrl({values}: S3Settings, key: string): URL {
-  const {bucket, regionName} = values
+/** As pypicloud has them at AWS. Its links ignore storage.endpoint_url, where the object really is. */
+function publicUrl(settings: S3Settings, region: string, key: string): URL {
+  if (settings.endpoint !== undefined) return objectUrl(settings, region, key)
+  const {bucket, regionName} = settings.values
   const base =
     regionName === undefined ? `${bucket}.s3.amazonaws.com` : `s3.${regionName}.amazonaws.com/${bucket}`
   return new URL(`https://${base}/${encodeKey(key)}`)

@@ -1,35 +1,18 @@
+import {fitMetadata} from '../fit-metadata.js'
 import type {ObjectMetadata} from '../storage.js'
 
 /** S3 takes 2 KB: names and values together. Some services count a little more than others. */
 const limit = 2000 // bytes
 
-/** What is kept first when there is more than the service takes. The summary comes last and is cut to what is left. */
-const order = ['name', 'version', 'hash-sha256', 'hash-md5', 'upload-time', 'requires-python', 'uploader']
-
 /**
  * Metadata as pypicloud 1.3.12 writes it: hyphens in names, since proxies swallow underscores, and values folded to
- * ASCII, since headers hold nothing else. What remains blank is left out.
+ * ASCII, since headers hold nothing else. What remains blank is left out, and what is more than the service takes.
  */
 export function formatS3Metadata(metadata: ObjectMetadata): Record<string, string> {
-  const rank = (name: string) => {
-    const position = order.indexOf(name)
-    if (name === 'summary') return Infinity
-    return position < 0 ? order.length : position
-  }
-  const entries = Object.entries(metadata)
+  const folded = Object.entries(metadata)
     .map(([name, value]) => [name.replaceAll('_', '-'), toAscii(value)] as const)
     .filter(([, value]) => value.trim() !== '')
-    .sort(([a], [b]) => rank(a) - rank(b))
-  const kept: Record<string, string> = {}
-  let left = limit
-  for (const [name, value] of entries) {
-    const room = left - name.length
-    const fitting = name === 'summary' ? value.slice(0, Math.max(0, room)) : value
-    if (fitting === '' || fitting.length > room) continue
-    kept[name] = fitting
-    left = room - fitting.length
-  }
-  return kept
+  return {...fitMetadata(Object.fromEntries(folded), limit)}
 }
 
 const toAscii = (value: string): string =>

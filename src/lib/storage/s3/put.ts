@@ -134,20 +134,20 @@ async function sendInParts(
  */
 async function landed(
   place: S3Place,
-  {Key: key = '', Metadata: metadata = {}}: PutObjectCommandInput,
+  params: PutObjectCommandInput,
   digest: Digest,
   error: unknown,
 ): Promise<Sent> {
   const isFirstWord = isPreconditionFailed(error) && attemptsOf(error) === 1
-  if (!isFirstWord && (await isThere(place, key, metadata, digest))) return {etag: digest.etag, digest}
-  throw isPreconditionFailed(error) ? alreadyThere(key, error) : error
+  if (!isFirstWord && (await isAsSent(place, params, digest.etag))) return {etag: digest.etag, digest}
+  throw isPreconditionFailed(error) ? alreadyThere(params.Key ?? '', error) : error
 }
 
-async function isThere(
+/** Whether an object has that ETag and the metadata that was to be sent with it. */
+export async function isAsSent(
   place: S3Place,
-  key: string,
-  metadata: Record<string, string>,
-  {etag}: Digest,
+  {Key: key = '', Metadata: metadata = {}}: Pick<PutObjectCommandInput, 'Key' | 'Metadata'>,
+  etag: string,
 ): Promise<boolean> {
   const found = await findObject(place, key).catch(() => undefined) // the first failure is the one to report
   if (found === undefined || plainEtag(found.fingerprint.split('.')[0]) !== etag) return false

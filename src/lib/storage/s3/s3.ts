@@ -78,7 +78,11 @@ class S3Store implements ObjectStore {
   ): Promise<StoredObject | undefined> {
     if (!(source instanceof S3Store) || !this.#canReach(source)) return undefined
     const conditional = options.replace || (await this.#conditions.areKept())
-    return copyObject(source.#place, sourceKey, this.#place, key, options, conditional)
+    return copyObject(
+      {place: source.#place, key: sourceKey},
+      {place: this.#place, key},
+      {...options, conditional},
+    )
   }
 
   open(key: string, range?: ByteRange): Promise<Readable> {
