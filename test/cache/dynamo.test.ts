@@ -63,7 +63,7 @@ for (const name of ['ministack', 'dynalite'] as const) {
       () => open(service.url),
       {},
       () => ({module, argument: service.url}),
-      {many: 600},
+      {many: name === 'dynalite' ? 100 : 600, rounds: 12},
     )
 
     const items = async (table: string) =>

@@ -19,14 +19,15 @@ export interface Elsewhere {
  * The laws every Cache keeps, on the real service, which may hold other rows too. `open` is called several times and
  * must reach the same cache each time. `excused` maps a law to the reason why it cannot hold; `elsewhere` is asked
  * after the first `open`, and without it the laws about several processes are skipped. `many` files, a multiple of 100,
- * are listed: fewer where a server of the tests is far slower than the service it stands for.
+ * are listed, and several processes write `rounds` times: less where a server of the tests is far slower than the service
+ * it stands for.
  */
 export function describeCache(
   name: string,
   open: () => Promise<Cache>,
   excused: Readonly<Record<string, string>> = {},
   elsewhere?: () => Elsewhere,
-  {many = 10_000}: {readonly many?: number} = {},
+  {many = 10_000, rounds = 50}: {readonly many?: number; readonly rounds?: number} = {},
 ): void {
   describe(`${name} is a Cache`, () => {
     const run = randomUUID().slice(0, 8) // so that runs can share a server
@@ -262,13 +263,13 @@ export function describeCache(
       const children = [0, 1, 2].map(child =>
         start(place, {
           do: 'save',
-          times: 50,
+          times: rounds,
           files: [file('shared', '0'), file(`own-${child}`, '1'), file(`own-${child}`, '2')],
         }),
       )
       const done = Promise.all(children.map(told)) // before our own rounds: a child may be quicker than they are
       const exits = Promise.all(children.map(child => once(child, 'exit')))
-      for (let round = 0; round < 50; round += 1) await cache.save([file('own-main', String(round))])
+      for (let round = 0; round < rounds; round += 1) await cache.save([file('own-main', String(round))])
       await done
       const noticed = await cache.changeToken()
       assert.notEqual(noticed, before)
@@ -276,10 +277,10 @@ export function describeCache(
         const files = await cache.listFiles(project(`own-${child}`))
         assert.deepEqual(
           files.map(({data}) => data['round']),
-          [50, 50],
+          [rounds, rounds],
         )
       }
-      assert.equal((await cache.listFiles(project('own-main'))).length, 50)
+      assert.equal((await cache.listFiles(project('own-main'))).length, rounds)
       assert.equal((await cache.listFiles(project('shared'))).length, 1)
       await exits
     })

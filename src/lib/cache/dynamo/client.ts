@@ -16,9 +16,9 @@ type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = Parame
   typeof DynamoDBClient.prototype.send<I, O>
 >[0]
 
-/** How long a busy table is asked again, and how often a broken connection or a service that answers by failures. */
-const busyForMs = 20_000
-const brokenAttempts = {unreachable: 4, failing: 10} as const
+/** How long anything is asked again, and how often what is not merely busy. */
+const longestMs = 20_000
+const mostFailures = {busy: Infinity, unreachable: 6, failing: 10, clock: 2} as const
 const connections = 32
 
 /** The SDK's client with our own retries and our own sentences. */
@@ -37,16 +37,17 @@ export class DynamoClient implements Disposable {
   /** @throws {Unavailable} when it can't be reached or stays busy, {DatabaseFailed} for credentials and rights. */
   async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(command: Command<I, O>): Promise<O> {
     const started = performance.now()
+    const failures = {busy: 0, unreachable: 0, failing: 0, clock: 0}
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#client.send(command)
       } catch (error) {
         const kind = retryKind(error)
-        const spent =
-          kind === 'busy'
-            ? performance.now() - started > busyForMs
-            : kind !== undefined && attempt >= brokenAttempts[kind]
-        if (kind === undefined || spent) {
+        if (
+          kind === undefined ||
+          (failures[kind] += 1) >= mostFailures[kind] ||
+          performance.now() - started > longestMs
+        ) {
           throw explainDynamo(error, this.origin, (command.input as {TableName?: string}).TableName)
         }
         await pause(attempt)

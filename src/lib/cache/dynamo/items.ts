@@ -4,7 +4,8 @@ import type {DistFile, DistFileData, ProjectSummary} from '../../packaging/dist-
 export type Item = Record<string, AttributeValue>
 
 /**
- * An item of the table of files, as pypicloud writes it: what is empty is absent, `last_modified` has six decimals.
+ * An item of the table of files, as pypicloud writes it: what is empty is absent. Of the six decimals of its
+ * `last_modified` DynamoDB drops the zeros at the end.
  * @param before the item that it replaces. Others may have stored microseconds: a time that is the same to the
  * millisecond stays as they wrote it.
  */
@@ -57,7 +58,7 @@ export const numberOf = (item: Item | undefined, key: string): number | undefine
   item?.[key]?.N === undefined ? undefined : Number(item[key].N)
 
 /** Seconds since 1970. */
-const formatTime = (time: Date): string => (time.getTime() / 1000).toFixed(6)
+const formatTime = (time: Date): string => String(time.getTime() / 1000)
 
 export function timeOfItem(item: Item): Date {
   const time = new Date(Math.floor(Number(item['last_modified']?.N ?? 0) * 1000 + 0.0005))

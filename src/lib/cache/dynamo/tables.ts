@@ -107,7 +107,7 @@ async function provide(client: DynamoClient, input: CreateTableCommandInput): Pr
     await sleep(pauseMs) // one that is being dropped is created again when it is gone
   }
   throw new Unavailable(
-    `the table ${name} of ${client.origin.service} can't be used yet after five minutes: try again`,
+    `${client.origin.file}: ${client.origin.key}: the table ${name} of ${client.origin.service} can't be used yet after five minutes: try again`,
   )
 }
 
