@@ -6,7 +6,7 @@ import {LockHeld, UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
 import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
-import {allDigestsAreRight, packages, twoPlaces} from './migrate-places.js'
+import {allDigestsAreRight, keysIn, packages, twoPlaces} from './migrate-places.js'
 
 describe('Migrating files', () => {
   it('copies every file with its metadata and time, and nothing the second time', async () => {
@@ -99,6 +99,25 @@ describe('Migrating files', () => {
     assert.deepEqual([...(await new Notes(dir.target).sealed())].sort(), ['acme-core', 'acme-web'])
   })
 
+  it('carries what other versions note of files, and keeps what the target notes itself', async () => {
+    await using dir = await twoPlaces()
+    const notes = (yanks: object) => JSON.stringify({version: 1, seals: {}, yanks, locks: {}})
+    const yanksOf = async () => {
+      const {text} = (await dir.target.notes!.read())!
+      return (JSON.parse(text) as {yanks: unknown}).yanks
+    }
+    const [one, other] = ['eggy-1.0-py2.7.egg', 'secret-lib-0.1.tar.gz']
+    await dir.source.notes!.write(notes({[one]: 'broken', [other]: 'leaked'}), undefined)
+    await migrateFiles(dir.source, dir.target, {only: ['secret_lib']})
+    assert.deepEqual(await yanksOf(), {[other]: 'leaked'})
+    const {version} = (await dir.target.notes!.read())!
+    await dir.target.notes!.write(notes({[other]: 'mine'}), version)
+    await migrateFiles(dir.source, dir.target)
+    assert.deepEqual(await yanksOf(), {[one]: 'broken', [other]: 'mine'})
+    await migrateFiles(dir.source, dir.target, {strategy: 'overwrite'})
+    assert.deepEqual(await yanksOf(), {[one]: 'broken', [other]: 'leaked'})
+  })
+
   it('stops when it is told to, and goes on the next time', async () => {
     await using dir = await twoPlaces()
     const stop = new AbortController()
@@ -134,5 +153,25 @@ describe('Migrating files', () => {
     assert.deepEqual([report.copied, report.removed], [14, 1])
     assert.equal(await allDigestsAreRight(dir.join('new')), 14)
     assert.equal((await second()).skipped, 14)
+  })
+
+  it('stops when another run has taken its lock: touches nothing any more, and reports what it did', async () => {
+    await using dir = await twoPlaces()
+    const notes = new Notes(dir.target)
+    let stolen: Promise<void> | undefined
+    const report = await migrateFiles(dir.source, dir.target, {
+      concurrency: 1,
+      bytesPerSecond: 500, // so that there is much left
+      onFile: () =>
+        void (stolen ??= notes.changeLock('migrate', held => ({...(held as object), token: 'thief'}))),
+    })
+    await stolen
+    assert.match(report.stopped?.reason ?? '', /another process has taken the lock "migrate"/)
+    assert.equal(report.stopped?.exitCode, 5)
+    const keys = await keysIn(dir.join('new'))
+    assert.equal(keys.length, report.copied)
+    assert.ok(report.copied < 14)
+    assert.equal(await allDigestsAreRight(dir.join('new')), report.copied)
+    assert.equal(((await notes.readLock('migrate')) as {token: string}).token, 'thief')
   })
 })

@@ -19,6 +19,7 @@ interface Document {
 interface Draft {
   readonly seals: Map<string, unknown>
   readonly locks: Map<string, unknown>
+  readonly others: Map<string, unknown>
 }
 
 const empty: Document = {version: 1, seals: new Map(), locks: new Map(), others: new Map()}
@@ -82,6 +83,29 @@ export class Notes {
     })
   }
 
+  /** Everything but seals and locks: members whose meaning is not known here. */
+  async readOthers(): Promise<ReadonlyMap<string, unknown>> {
+    const found = await this.store.notes?.read()
+    return found ? this.#parse(found.text).others : new Map<string, unknown>()
+  }
+
+  /**
+   * Takes over members that `readOthers` of another store gave; of those that both have, entry by entry.
+   * @param wins of an entry that both have with another value, the one that came is kept.
+   */
+  mergeOthers(members: ReadonlyMap<string, unknown>, {wins}: {readonly wins: boolean}): Promise<void> {
+    return this.#change(({others}) => {
+      const before = JSON.stringify([...others])
+      for (const [name, theirs] of members) {
+        const ours = others.get(name)
+        if (isRecord(ours) && isRecord(theirs)) {
+          others.set(name, wins ? {...ours, ...theirs} : {...theirs, ...ours})
+        } else if (ours === undefined || wins) others.set(name, theirs)
+      }
+      return JSON.stringify([...others]) !== before
+    })
+  }
+
   async #read(token: string | undefined): Promise<ReadonlySet<string>> {
     const readAt = performance.now()
     const found = await this.store.notes?.read()
@@ -98,7 +122,11 @@ export class Notes {
       if (attempt > 0) await new Promise(resolve => setTimeout(resolve, Math.random() * 20 * attempt))
       const found = await notes.read()
       const document = found ? this.#parse(found.text) : empty
-      const draft = {seals: new Map(document.seals), locks: new Map(document.locks)}
+      const draft = {
+        seals: new Map(document.seals),
+        locks: new Map(document.locks),
+        others: new Map(document.others),
+      }
       const changed = edit(draft)
       if (!changed || (await notes.write(this.#format({...document, ...draft}), found?.version))) {
         this.#known = undefined

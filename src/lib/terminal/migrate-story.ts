@@ -21,7 +21,7 @@ export class MigrateStory {
     const {failed, failedCount, stopped} = this.report
     for (const {filename, reason} of failed) yield `failed: ${filename}: ${reason}`
     if (failedCount > failed.length) yield `failed: ${number(failedCount - failed.length)} more`
-    if (stopped) yield `Stopped, because every file fails: ${stopped.reason}`
+    if (stopped) yield `Stopped: ${stopped.reason}`
   }
 
   summary(): string {

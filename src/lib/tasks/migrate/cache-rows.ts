@@ -10,6 +10,7 @@ export class CacheRows {
   #removing: DistFile[] = []
   #writing: Promise<void> = Promise.resolve()
   #missed = false
+  #isDiscarded = false
 
   constructor(private readonly cache: Cache) {}
 
@@ -29,6 +30,13 @@ export class CacheRows {
   /** There may be a file in the target of which no row was added. */
   missOne(): void {
     this.#missed = true
+  }
+
+  /** What is not being written yet is forgotten. */
+  discard(): void {
+    this.#saving.clear()
+    this.#removing = []
+    this.#isDiscarded = true
   }
 
   /** Waits for all of it. @throws what the cache throws, now or earlier. */
@@ -57,6 +65,7 @@ export class CacheRows {
     this.#saving = new Map()
     this.#removing = []
     this.#writing = this.#writing.then(async () => {
+      if (this.#isDiscarded) return
       await this.#save(saving)
       await this.#remove(removing)
     })

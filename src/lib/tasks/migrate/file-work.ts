@@ -59,7 +59,7 @@ export class FileWork {
       outcome = 'failed'
       report.fail(filename, reasonOf(error))
       if (this.#streak.failure(error)) {
-        report.stop(error)
+        report.stop(error, 'every file fails')
         throw new Stopped(reasonOf(error), {cause: error})
       }
     }

@@ -1,11 +1,12 @@
 import {setMaxListeners} from 'node:events'
-import {Conflict, UsageError} from '../../errors.js'
+import {Conflict, LockLost, UsageError} from '../../errors.js'
 import {acquireNotesLock, type NotesLock} from '../../index/notes-lock.js'
 import {normalizeName} from '../../packaging/names.js'
 import {PackageStorage} from '../../storage/package-storage.js'
 import {isOddity, type ObjectStore} from '../../storage/storage.js'
 import {Bandwidth} from './bandwidth.js'
 import {CacheRows} from './cache-rows.js'
+import {carryNotes} from './carry-notes.js'
 import {FileWork, Stopped, type Run} from './file-work.js'
 import {fillPlan} from './fill-plan.js'
 import type {MigrateOptions, PlannedRemoval} from './options.js'
@@ -13,7 +14,6 @@ import {Plan, Progress} from './plan.js'
 import {forEachAtOnce} from './pool.js'
 import {planSourceRemoval, planSurplus, Remover} from './removal.js'
 import {ReportBuilder, type MigrateReport} from './report.js'
-import {carrySeals} from './seals.js'
 
 export type * from './options.js'
 export {strategies} from './options.js'
@@ -26,9 +26,10 @@ const namesTold = 5
 /**
  * Copies every distribution file with its metadata and time, and the notes, and does to the target or the source what
  * else `options` ask for. A file that fails is reported and the others go on. Stopped at any moment, the next run copies
- * only what is missing. Memory does not grow with the number of files.
+ * only what is missing, and when another run has taken the lock, the report says what was done until then. Memory does
+ * not grow with the number of files.
  * @throws {UsageError} when source and target are the same place, or one lies in the other, or options exclude each other.
- * @throws {LockHeld} while another migration writes to the target. @throws {LockLost} {Conflict} (`fail`)
+ * @throws {LockHeld} while another migration writes to the target. @throws {Conflict} (`fail`)
  * @throws when an end can't be listed, or `signal` says so.
  */
 export async function migrateFiles(
@@ -90,15 +91,16 @@ class Migration {
       this.#report.decline()
       return this.#report.build()
     }
-    const {ends, selection, rows} = this.#run
-    if (!isReadOnly(this.#options)) {
-      await carrySeals(ends.source.store, ends.target.store, plan, selection.only, this.#report)
-    }
+    const {rows} = this.#run
+    if (!isReadOnly(this.#options)) await carryNotes(this.#run)
     try {
       await this.#settleAll(this.#run)
       await this.#remove()
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error
+      if (error instanceof LockLost) {
+        rows?.discard() // whoever has the lock now may know better
+        this.#report.stop(error)
+      } else if (!(error instanceof Stopped)) throw error
     } finally {
       await rows?.flush()
     }

@@ -34,7 +34,7 @@ export interface MigrateReport {
   readonly declined: boolean
   /** With a cache: whether it is now known to have a row of every file of the target. */
   readonly cacheComplete?: boolean
-  /** Why it ended early: what every file failed of. */
+  /** Why it ended early: every file fails, or another run has taken the lock. */
   readonly stopped?: StopReason
   readonly seconds: number
 }
@@ -122,9 +122,11 @@ export class ReportBuilder {
     this.#declined = true
   }
 
-  stop(error: unknown): void {
+  /** @param what the error happened to, where it does not say that itself. */
+  stop(error: unknown, what?: string): void {
     const exitCode = error instanceof PpcError ? error.exitCode : ExitCode.failed
-    this.#stopped ??= {reason: reasonOf(error), exitCode}
+    const reason = reasonOf(error)
+    this.#stopped ??= {reason: what === undefined ? reason : `${what}: ${reason}`, exitCode}
   }
 
   get isStopped(): boolean {

@@ -1,26 +1,8 @@
 import {Notes} from '../../index/notes.js'
 import type {ObjectStore} from '../../storage/storage.js'
-import type {Plan} from './plan.js'
 import type {ReportBuilder} from './report.js'
 
 const namesTold = 10
-
-/**
- * Names that were published and deleted in the source stay closed to the upstream index in the target too, but for
- * those that have files at either end.
- */
-export async function carrySeals(
-  from: ObjectStore,
-  to: ObjectStore,
-  plan: Plan,
-  only: ReadonlySet<string> | undefined,
-  report: ReportBuilder,
-): Promise<void> {
-  if ((await from.notes?.read()) === undefined) return
-  const sealed = [...(await new Notes(from).sealed())]
-  const carried = sealed.filter(name => (!only || only.has(name)) && !plan.hasProject(name))
-  if (carried.length > 0) await sealOrWarn(to, carried, report)
-}
 
 /** Where a store has no place for seals, somebody has to be told. */
 export async function sealOrWarn(

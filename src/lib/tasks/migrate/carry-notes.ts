@@ -1,0 +1,48 @@
+import {Notes} from '../../index/notes.js'
+import {parseFilename} from '../../packaging/filenames.js'
+import {normalizeName} from '../../packaging/names.js'
+import type {Run} from './file-work.js'
+import {sealOrWarn} from './seals.js'
+import {replacesAll} from './strategy.js'
+
+/**
+ * What the source notes of its files, the target notes too. Names that were published and deleted there stay closed to
+ * the upstream index, but for those that have files at either end. Locks stay where they are.
+ */
+export async function carryNotes({ends, plan, selection, report, options}: Run): Promise<void> {
+  const [from, to] = [ends.source.store, ends.target.store]
+  if ((await from.notes?.read()) === undefined) return
+  const noted = new Notes(from)
+  const sealed = [...(await noted.sealed())].filter(name => isSelected(name, selection.only))
+  const carried = sealed.filter(name => !plan.hasProject(name))
+  if (carried.length > 0) await sealOrWarn(to, carried, report)
+  const others = [...(await noted.readOthers())].flatMap(([name, value]) => {
+    const part = selectedPart(value, selection.only)
+    return part === undefined ? [] : [[name, part] as const]
+  })
+  if (others.length === 0) return
+  if (to.notes)
+    await new Notes(to).mergeOthers(new Map(others), {wins: replacesAll(options.strategy ?? 'skip')})
+  else
+    report.warn(`${to.name} can't keep what ${from.name} notes as ${others.map(([name]) => name).join(', ')}`)
+}
+
+type Selected = ReadonlySet<string> | undefined
+
+/** Of facts by project or by file name, those of the selected projects. */
+function selectedPart(value: unknown, only: Selected): unknown {
+  if (!only) return value
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const entries = Object.entries(value).filter(([key]) => isSelected(projectOf(key), only))
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined
+}
+
+const isSelected = (project: string, only: Selected): boolean => only?.has(project) ?? true
+
+function projectOf(key: string): string {
+  try {
+    return normalizeName(parseFilename(key).name)
+  } catch {
+    return normalizeName(key)
+  }
+}
