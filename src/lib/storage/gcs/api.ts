@@ -17,7 +17,8 @@ export interface GcsCall {
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Buffer
+  /** Pieces that are sent one after the other. */
+  readonly body?: readonly Buffer[]
   readonly signal?: AbortSignal | undefined
 }
 
@@ -87,7 +88,7 @@ export class GcsApi implements Disposable {
   }
 
   /** One attempt, whatever its status is. */
-  async send({method, path, query = {}, headers, body, signal}: GcsCall): Promise<IncomingMessage> {
+  async send({method, path, query = {}, headers, body = [], signal}: GcsCall): Promise<IncomingMessage> {
     signal?.throwIfAborted()
     const url = new URL(this.root + path)
     for (const [name, value] of Object.entries(query)) {
@@ -98,7 +99,11 @@ export class GcsApi implements Disposable {
       const request = this.#send(url, {
         method,
         agent: this.#agent,
-        headers: {...headers, ...authorization, 'content-length': body?.length ?? 0},
+        headers: {
+          ...headers,
+          ...authorization,
+          'content-length': body.reduce((sum, {length}) => sum + length, 0),
+        },
         timeout: silenceMilliseconds,
         ...(signal ? {signal} : {}),
       })
@@ -107,7 +112,8 @@ export class GcsApi implements Disposable {
       request.on('error', error => {
         reject(signal?.aborted ? (signal.reason as Error) : error)
       })
-      request.end(body)
+      for (const piece of body) request.write(piece)
+      request.end()
     })
   }
 

@@ -53,7 +53,7 @@ async function createBucket(api: GcsApi, bucket: string, options: NewBucket): Pr
         path: '/storage/v1/b',
         query: {project: project ?? 'emulated'},
         headers: {'content-type': 'application/json; charset=UTF-8'},
-        body: Buffer.from(JSON.stringify({name: bucket, ...(location === undefined ? {} : {location})})),
+        body: [Buffer.from(JSON.stringify({name: bucket, ...(location === undefined ? {} : {location})}))],
       },
       patience,
     )

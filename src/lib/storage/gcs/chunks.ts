@@ -10,6 +10,7 @@ export class BodyBroken extends Error {
 }
 
 export interface Chunk {
+  /** Good until the next chunk is asked for. */
   readonly bytes: Buffer
   /** Of its first byte. */
   readonly offset: number
@@ -18,15 +19,17 @@ export interface Chunk {
 }
 
 /**
- * Cuts a body into pieces of `size` bytes, the last one shorter: one piece without bytes where it has none.
+ * Cuts a body into pieces of `size` bytes, the last one shorter: one piece without bytes where it has none. All of them use
+ * the same memory.
  * @throws {BodyBroken} also when it is shorter or longer than it said, and then before its last piece.
  */
 export async function* chunksOf(body: Body, size: number, signal?: AbortSignal): AsyncGenerator<Chunk> {
   signal?.throwIfAborted()
   const reader = new BlockReader(body, signal)
+  const memory = Buffer.allocUnsafeSlow(Math.min(size, body.size))
   const read = async () => {
     try {
-      return await reader.read(size)
+      return await reader.read(size, memory)
     } catch (error) {
       signal?.throwIfAborted()
       throw new BodyBroken(error)

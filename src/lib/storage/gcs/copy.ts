@@ -47,7 +47,7 @@ export async function rewriteObject(
         fields: `done,rewriteToken,resource(${objectFields})`,
       },
       headers: {'content-type': 'application/json; charset=UTF-8'},
-      body: Buffer.from(JSON.stringify(resourceOf(object))),
+      body: [Buffer.from(JSON.stringify(resourceOf(object)))],
     })
   }
   const copy = state.resource

@@ -67,13 +67,13 @@ async function putWhole(api: GcsApi, object: NewObject, body: Body, signal?: Abo
     path: uploadPath(object.bucket),
     query: {...queryOf(object), uploadType: 'multipart', fields: objectFields},
     headers: {'content-type': `multipart/related; boundary=${boundary}`},
-    body: Buffer.concat([
+    body: [
       Buffer.from(`--${boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n`),
       Buffer.from(JSON.stringify({...resourceOf(object), name: object.key, md5Hash: md5})),
       Buffer.from(`\r\n--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`),
       bytes,
       Buffer.from(`\r\n--${boundary}--\r\n`),
-    ]),
+    ],
   } as const
   const stored = await knowing(api, object, body.size, md5, attempted =>
     retrying(

@@ -39,7 +39,7 @@ export class ResumableUpload {
             'x-upload-content-type': 'application/octet-stream',
             'x-upload-content-length': String(size),
           },
-          body: Buffer.from(JSON.stringify(resourceOf(object))),
+          body: [Buffer.from(JSON.stringify(resourceOf(object)))],
           signal,
         })
         await text(answer)
@@ -101,7 +101,7 @@ export class ResumableUpload {
         'content-range': `bytes ${offset}-${offset + bytes.length - 1}/${this.#size}`,
         ...(md5 === undefined ? {} : {'x-goog-hash': `md5=${md5}`}),
       },
-      body: bytes,
+      body: [bytes],
     })
     const status = answer.statusCode ?? 0
     const content = await text(answer)

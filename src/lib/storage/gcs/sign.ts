@@ -43,7 +43,7 @@ export function iamSigner(
     remote: true,
     sign: text =>
       limit(async () => {
-        const body = Buffer.from(JSON.stringify({payload: Buffer.from(text).toString('base64')}))
+        const body = [Buffer.from(JSON.stringify({payload: Buffer.from(text).toString('base64')}))]
         try {
           const {signedBlob} = await api.json<{signedBlob: string}>({method: 'POST', path, headers, body})
           return Buffer.from(signedBlob, 'base64')
