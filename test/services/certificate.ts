@@ -6,7 +6,7 @@ import {program} from '../support/needs.js'
 
 const run = promisify(execFile)
 
-/** Files of a certificate for 127.0.0.1 and localhost, and of the authority of the tests' own that signed it. */
+/** Files of a certificate for 127.0.0.1, localhost and other names, and of the authority of the tests' own that signed it. */
 export interface Certificate {
   /** What a client has to trust. */
   readonly caFile: string
@@ -14,8 +14,11 @@ export interface Certificate {
   readonly keyFile: string
 }
 
-/** Makes authority and certificate below `directory`; good for a day. */
-export async function makeCertificate(directory: string): Promise<Certificate> {
+/** Makes authority and certificate below `directory`; good for a day. @param names of hosts, beside the local ones. */
+export async function makeCertificate(
+  directory: string,
+  names: readonly string[] = [],
+): Promise<Certificate> {
   const path = (name: string) => join(directory, name)
   const request = [
     'req',
@@ -28,7 +31,10 @@ export async function makeCertificate(directory: string): Promise<Certificate> {
     path('req.cnf'),
   ]
   await writeFile(path('req.cnf'), '[req]\ndistinguished_name = name\n[name]\n')
-  await writeFile(path('san.cnf'), 'subjectAltName = IP:127.0.0.1, DNS:localhost\n')
+  await writeFile(
+    path('san.cnf'),
+    `subjectAltName = IP:127.0.0.1, ${['localhost', ...names].map(name => `DNS:${name}`).join(', ')}\n`,
+  )
   await writeFile(path('ca.cnf'), 'basicConstraints = critical, CA:TRUE\n')
   const openssl = (...args: string[]) => run(program('openssl'), args)
   await openssl(...request, '-subj', '/CN=test authority', '-keyout', path('ca.key'), '-out', path('ca.csr'))

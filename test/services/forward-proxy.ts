@@ -10,8 +10,16 @@ export interface ForwardProxy extends AsyncDisposable {
   readonly requests: string[]
 }
 
-/** A proxy as companies have them between their hosts and the internet. With `password` it wants `user:password`. */
-export async function startForwardProxy({password}: {password?: string} = {}): Promise<ForwardProxy> {
+export interface ForwardProxyOptions {
+  /** It wants `user:PASSWORD`. */
+  readonly password?: string
+  /** Ports of this machine by the names of the hosts that they play. No other host is reached. */
+  readonly hosts?: Readonly<Record<string, number>>
+}
+
+/** A proxy as companies have them between their machines and the internet, for which it stands too. */
+export async function startForwardProxy(options: ForwardProxyOptions = {}): Promise<ForwardProxy> {
+  const {password, hosts = {}} = options
   const requests: string[] = []
   const sockets = new Set<Duplex>()
   const expected = password && `Basic ${Buffer.from(`user:${password}`).toString('base64')}`
@@ -39,8 +47,12 @@ export async function startForwardProxy({password}: {password?: string} = {}): P
       client.end('HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n')
       return
     }
-    const {hostname, port} = new URL(`http://${request.url}`)
-    const server = connect(Number(port) || 80, hostname, () => {
+    const port = hosts[new URL(`http://${request.url}`).hostname]
+    if (port === undefined) {
+      client.end('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n')
+      return
+    }
+    const server = connect(port, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
       client.pipe(server).pipe(client)
     })

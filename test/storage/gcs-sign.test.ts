@@ -100,7 +100,7 @@ it('says who may not sign', async () => {
     const service = `http://127.0.0.1:${(iam.address() as AddressInfo).port}`
     await assert.rejects(
       iamSigner('signer@x.iam', identity, service).sign('x'),
-      /as signer@x\.iam \(storage\.iam_signer_service_account_email\): the default credentials gives? no right to do that: Permission iam\.serviceAccounts\.signBlob denied/,
+      /as signer@x\.iam \(storage\.iam_signer_service_account_email\): not allowed with the default credentials: Permission iam\.serviceAccounts\.signBlob denied/,
     )
   } finally {
     iam.closeAllConnections()

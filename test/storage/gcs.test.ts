@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {buffer, text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
+import type {PpcError} from '../../src/lib/errors.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {isOddity, ObjectExists, ObjectMissing, type ObjectStore} from '../../src/lib/storage/storage.js'
 import {bodyOf, bodyThatBreaks} from '../contracts/object-store.js'
@@ -326,6 +327,24 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
     it('name the variable when the file comes from the environment', async () => {
       const environment = {GOOGLE_APPLICATION_CREDENTIALS: dir.join('none.json')}
       await assert.rejects(openGcs(dir.path, service.url, {}, environment), /none\.json can't be read/)
+    })
+
+    it('name whose rights are too few, and what gives them', async () => {
+      await using proxy = await startFaultProxy(service.url)
+      const reason = 'a@b does not have storage.objects.list access to the Google Cloud Storage bucket.'
+      const body = JSON.stringify({error: {code: 403, message: reason}})
+      proxy.faults = [{fault: {kind: 'answer', status: 403, body}}]
+      await cp(keyFile, dir.join('key.json'))
+      await assert.rejects(open({[key]: dir.join('key.json')}, proxy.url), (error: PpcError) => {
+        assert.match(
+          error.message,
+          /storage\.bucket: gs:\/\/packages at .* can't be used: not allowed with .*\.ini:\d+: storage\.gcp_service_account_json_filename: a@b does not/,
+        )
+        assert.match(error.hint ?? '', /role "Storage Object Admin" on the bucket/)
+        return true
+      })
+      proxy.faults = [{fault: {kind: 'answer', status: 401, body: 'Unauthorized'}}]
+      await refused({}, /the service does not accept the default credentials: Unauthorized/, proxy.url)
     })
 
     it('name the address where nobody listens', async () => {

@@ -12,7 +12,10 @@ export type Scheme = 'http' | 'https'
 export function agentFor(scheme: Scheme, proxy: string | undefined, options: AgentOptions): HttpAgent {
   if (proxy === undefined) return scheme === 'https' ? new HttpsAgent(options) : new HttpAgent(options)
   const address = proxy.includes('://') ? proxy : `http://${proxy}`
-  return scheme === 'https' ? new HttpsProxyAgent(address, options) : new HttpProxyAgent(address, options)
+  if (scheme === 'http') return new HttpProxyAgent(address, options)
+  const agent = new HttpsProxyAgent(address, options)
+  Object.assign(agent.options, options) // else its authorities would only count for the proxy itself
+  return agent
 }
 
 /** Of HTTP_PROXY or HTTPS_PROXY, unless NO_PROXY names the host or a domain that it is in; also in lower case. */

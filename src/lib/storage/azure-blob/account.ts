@@ -33,7 +33,8 @@ export async function openAzureAccount(
   const tokenOfUrl = url.search.slice(1)
   url.search = ''
   const sas = values.sasToken?.replace(/^\?/, '') ?? (tokenOfUrl === '' ? undefined : tokenOfUrl)
-  const settings = (credentials: string): AzureSettings => ({
+  const settings = (credentials: string, more: Partial<AzureSettings> = {}): AzureSettings => ({
+    ...more,
     credentials,
     address: named(
       config,
@@ -67,6 +68,7 @@ export async function openAzureAccount(
           config,
           values.sasToken === undefined ? 'storage.storage_account_url' : 'storage.storage_sas_token',
         ),
+        {...endOf(sas), advice: 'A token needs the rights to read, create, write, delete and list.'},
       ),
     }
   }
@@ -82,8 +84,16 @@ export async function openAzureAccount(
     name: values.accountName,
     service: new BlobServiceClient(base, newPipeline(new DefaultAzureCredential(), pipelineOptions)),
     authentication: 'identity',
-    settings: settings('the identity of this process'),
+    settings: settings('the identity of this process', {
+      advice: 'Give it the role Storage Blob Data Contributor on the container.',
+    }),
   }
+}
+
+/** A token of a stored access policy need not tell. */
+function endOf(sas: string): {expire?: Date} {
+  const expire = new Date(new URLSearchParams(sas).get('se') ?? '')
+  return Number.isNaN(expire.getTime()) ? {} : {expire}
 }
 
 /** Without a scheme it is https, as in pypicloud. */
@@ -116,7 +126,7 @@ function problem(config: Config, key: string, message: string, cause?: unknown):
   return new ConfigError([found], cause)
 }
 
-/** Retries are ours: azure-retry.ts. */
+/** Retries are ours: retry.ts. */
 const pipelineOptions = {
   retryOptions: {maxTries: 1},
   userAgentOptions: {userAgentPrefix: 'ppc-toolkit'},

@@ -5,7 +5,8 @@ import {streamsFiles} from '../../config/derived.js'
 import {azureStorageFields} from '../../config/schema/storage.js'
 import {openAzureAccount, type AzureAccount} from './account.js'
 import {copyBlob} from './copy.js'
-import {azureFailure, isBlobMissing, isContainerMissing} from './errors.js'
+import {StorageFailed} from '../../errors.js'
+import {azureFailure, isBlobMissing, isContainerMissing, isForbidden} from './errors.js'
 import {AzureLinks} from './links.js'
 import {fingerprintOf, listBlobs} from './list.js'
 import {fromAzureMetadata} from './metadata.js'
@@ -103,7 +104,7 @@ class AzureBlobStore implements ObjectStore {
         await this.#probe()
       } catch (error) {
         if (!isContainerMissing(error)) throw error
-        await withRetries(({abortSignal}) => this.#container.createIfNotExists({abortSignal}))
+        await this.#create()
       }
     })
   }
@@ -196,6 +197,19 @@ class AzureBlobStore implements ObjectStore {
       )
     } catch (error) {
       if (!isBlobMissing(error)) throw error
+    }
+  }
+
+  async #create(): Promise<void> {
+    try {
+      await withRetries(({abortSignal}) => this.#container.createIfNotExists({abortSignal}))
+    } catch (error) {
+      if (!isForbidden(error)) throw error
+      const {credentials, container} = this.#place.account.settings
+      throw new StorageFailed(
+        `${this.name} can't be used: there is no such container, and ${credentials} gives no right to make it; see ${container}`,
+        {cause: error},
+      )
     }
   }
 

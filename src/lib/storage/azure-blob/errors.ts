@@ -1,10 +1,15 @@
 import {RestError} from '@azure/storage-blob'
 import {PpcError, StorageFailed, Unavailable} from '../../errors.js'
+import {identityFailure} from './identity.js'
 
 /** How the settings to blame are called in messages: `server.ini:14: storage.storage_account_key`. */
 export interface AzureSettings {
   /** What the credentials come from. */
   readonly credentials: string
+  /** When they end, where that is known. */
+  readonly expire?: Date
+  /** What gives the rights that are needed, one sentence. */
+  readonly advice?: string
   /** What the address of the service comes from. */
   readonly address: string
   readonly container: string
@@ -63,10 +68,8 @@ const isTimeout = (error: unknown): boolean => error instanceof Error && error.n
  */
 export function azureFailure(error: unknown, what: string, settings: AzureSettings): unknown {
   if (error instanceof PpcError) return error
-  if (error instanceof Error && isCredentialFailure(error)) {
-    const message = `${what}: no Azure credentials were found; set storage.storage_account_key or storage.storage_sas_token, or give the process an identity`
-    return new StorageFailed(message, {cause: error})
-  }
+  const withoutToken = identityFailure(error, what)
+  if (withoutToken) return withoutToken
   if (isTimeout(error)) {
     return new Unavailable(`${what}: the service did not answer in time`, {cause: error})
   }
@@ -82,8 +85,18 @@ export function azureFailure(error: unknown, what: string, settings: AzureSettin
       cause: error,
     })
   }
-  return new StorageFailed(`${what}: ${refusal(error, settings)}`, {cause: error})
+  const hint = status === 403 && !isExpired(settings) ? settings.advice : undefined
+  return new StorageFailed(`${what}: ${refusal(error, settings)}`, {cause: error, ...(hint ? {hint} : {})})
 }
+
+const isExpired = ({expire}: AzureSettings): boolean => expire !== undefined && expire.getTime() < Date.now()
+
+/** Of credentials that are wrong, with various statuses. */
+const notAccepted = new Set([
+  'AuthenticationFailed',
+  'NoAuthenticationInformation',
+  'InvalidAuthenticationInfo',
+])
 
 function refusal(error: RestError, settings: AzureSettings): string {
   const status = azureStatus(error) ?? 0
@@ -93,7 +106,17 @@ function refusal(error: RestError, settings: AzureSettings): string {
     return `the name of the container is not one that Azure allows; see ${settings.container}`
   }
   if (code === 'BlobArchived') return 'the blob is in the archive tier: bring it back to an online tier first'
-  if (code === 'AuthenticationFailed' || code === 'NoAuthenticationInformation' || status === 401) {
+  if (status === 407) return 'the proxy of HTTPS_PROXY wants other credentials'
+  if ([401, 403].includes(status) && isExpired(settings)) {
+    return `${settings.credentials} has expired on ${settings.expire?.toISOString()}`
+  }
+  if (code === 'KeyBasedAuthenticationNotPermitted') {
+    return `the storage account takes no keys: instead of ${settings.credentials}, give the process an identity`
+  }
+  if (code === 'AuthorizationFailure') {
+    return `${settings.credentials} gives no right to do that, or the firewall of the storage account keeps this host out (${code})`
+  }
+  if ((code !== undefined && notAccepted.has(code)) || status === 401) {
     return `the service does not accept ${settings.credentials} (${code ?? status}), or the clock of this host is wrong`
   }
   if (status === 403) return `${settings.credentials} gives no right to do that${inBrackets(code)}`
@@ -104,7 +127,3 @@ function refusal(error: RestError, settings: AzureSettings): string {
 }
 
 const inBrackets = (code: string | undefined) => (code === undefined ? '' : ` (${code})`)
-
-/** Of @azure/identity, which is loaded only where it is needed. */
-const isCredentialFailure = ({name}: Error): boolean =>
-  ['CredentialUnavailableError', 'AuthenticationError', 'AggregateAuthenticationError'].includes(name)

@@ -16,6 +16,9 @@ const oldEnough = 3_600_000
 /** A clock that runs ahead must not ask for a key of the future. */
 const clockError = 15 * 60_000
 
+/** Of the way links are signed: emulators and private clouds learn new ones years after the SDK. */
+const signatureVersion = '2022-11-02'
+
 interface DelegationKey {
   readonly key: UserDelegationKey
   /** Milliseconds since the epoch. */
@@ -43,6 +46,7 @@ export class AzureLinks {
     const values: Omit<BlobSASSignatureValues, 'expiresOn'> = {
       containerName: blob.containerName,
       blobName: blob.name,
+      version: signatureVersion,
       permissions: BlobSASPermissions.from({read: true}),
       protocol: isSecure ? SASProtocol.Https : SASProtocol.HttpsAndHttp, // an emulator
     }

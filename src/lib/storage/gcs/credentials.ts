@@ -5,8 +5,9 @@ import type {Config} from '../../config/config.js'
 import type {Values} from '../../config/fields.js'
 import {gcsStorageFields} from '../../config/schema/storage.js'
 import {StorageFailed, Unavailable} from '../../errors.js'
-import type {GcsIdentity} from './api.js'
 import {errorCode, systemReason} from '../file/errors.js'
+import type {GcsIdentity} from './api.js'
+import {networkReason, proxyReason} from './errors.js'
 import {iamSigner, keySigner, type LinkSigner} from './sign.js'
 
 type GcsValues = Values<typeof gcsStorageFields>
@@ -142,20 +143,23 @@ const textOf = (value: unknown): string | undefined =>
 
 /** @returns an error of the network as it is, so that the request is tried again. */
 function credentialFailure(error: unknown, place: string, who: string): unknown {
-  const {message} = error as Error
-  const status = Number((error as {status?: unknown}).status ?? 0)
+  const {message, status} = error as {readonly message: string; readonly status?: unknown}
   if (/could not load the default credentials/i.test(message)) {
     return new StorageFailed(`${place}: found neither a key file nor default credentials of Google Cloud`, {
       cause: error,
       hint: 'Name the JSON key file of a service account, or run where one is attached.',
     })
   }
-  if (status >= 500 || (status === 0 && errorCode(error) !== undefined)) {
-    return new Unavailable(`${place}: no token for ${who} now: ${message.split('\n')[0] ?? ''}`, {
-      cause: error,
-    })
+  if (status === 407) {
+    return new StorageFailed(`${place}: no token for ${who}: ${proxyReason}`, {cause: error})
   }
-  return new StorageFailed(`${place}: Google does not accept ${who}: ${message.split('\n')[0] ?? ''}`, {
+  const hasAnswer = typeof status === 'number'
+  const said = message.split('\n')[0] || (hasAnswer ? `status ${status}` : 'no reason is given')
+  const reason = networkReason(error) ?? said
+  if (hasAnswer ? status >= 500 : errorCode(error) !== undefined) {
+    return new Unavailable(`${place}: no token for ${who} now: ${reason}`, {cause: error})
+  }
+  return new StorageFailed(`${place}: Google does not accept ${who}: ${reason}`, {
     cause: error,
     hint: 'The key may be deleted or disabled, or the clock of this host wrong.',
   })

@@ -39,7 +39,11 @@ const networkReasons: Readonly<Record<string, string>> = {
 }
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
-const networkReason = (error: unknown): string | undefined => {
+/** Of status 407. */
+export const proxyReason = 'the proxy of HTTPS_PROXY wants other credentials'
+
+/** Undefined for what does not come from the network. */
+export const networkReason = (error: unknown): string | undefined => {
   if (error instanceof SilentService) return 'it does not answer'
   if (error instanceof CutShort || error instanceof SessionLost || error instanceof NotJson) {
     return error.message
@@ -65,7 +69,7 @@ export function gcsFailure(error: unknown, what: string): unknown {
   if (reason === undefined) return error
   return new Unavailable(`${what}: ${reason}`, {
     cause: error,
-    hint: 'Try again; if it stays so, check the network and storage.gcp_api_endpoint.',
+    hint: 'Try again; if it stays so, check the network, the proxy of HTTPS_PROXY if there is one, and storage.gcp_api_endpoint.',
   })
 }
 
@@ -79,8 +83,8 @@ function refusalFailure(error: GcsRefusal, what: string): PpcError {
 
 function refusal({status, who, message}: GcsRefusal): string {
   if (status === 401) return `the service does not accept ${who}: ${message}`
-  if (status === 403) return `${who} gives no right to do that: ${message}`
-  if (status === 407) return `the proxy of HTTPS_PROXY wants other credentials: ${message}`
+  if (status === 403) return `not allowed with ${who}: ${message}`
+  if (status === 407) return proxyReason
   return message
 }
 
@@ -90,7 +94,7 @@ function hintFor({status, message}: GcsRefusal): string | undefined {
   }
   if (/storage ?class/i.test(message)) return 'Check storage.storage_class.'
   if (status === 401) return 'The key may be deleted or disabled, or the clock of this host wrong.'
-  if (status === 403) {
+  if (status === 403 && /access|permission|scope/i.test(message)) {
     return 'Give the service account the role "Storage Object Admin" on the bucket, or name the key of another one with storage.gcp_service_account_json_filename.'
   }
   if (status === 404) return 'Check storage.bucket.'
