@@ -29,6 +29,7 @@ export const accesses: readonly BackendEntry<Access>[] = [
       'pypicloud.access.AWSSecretsManagerAccessBackend',
       'pypicloud.access.aws_secrets_manager.AWSSecretsManagerAccessBackend',
     ],
+    load: async () => (await import('./secrets-manager/secrets-manager.js')).openSecretsManagerAccess,
   },
 ]
 

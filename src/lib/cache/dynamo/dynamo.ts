@@ -25,7 +25,7 @@ import {searchFilenames} from './search.js'
 import {DynamoState} from './state.js'
 import {createTables, ours, TableIdentity, tablesOf, type Tables} from './tables.js'
 import {ChangeTokens} from './tokens.js'
-import {HostCounter} from '../host-counter.js'
+import {HostCounter} from '../../host-counter.js'
 
 /** `pypi.db = dynamo`: pypicloud's two tables, and one of ours. */
 export const openDynamoCache = (config: Config): Promise<Cache> =>

@@ -5,7 +5,7 @@ import {textOf} from './items.js'
 import {keyIs, readProjects} from './project.js'
 import {getItemsOf, queryCount, scan} from './reads.js'
 import {filesByProject, ours, type TableIdentity, type Tables} from './tables.js'
-import type {HostCounter} from '../host-counter.js'
+import type {HostCounter} from '../../host-counter.js'
 
 /** How old an answer of the server may be (RULES 9), and when the next is fetched beforehand. */
 const freshMs = 1000

@@ -202,7 +202,11 @@ export const secretsManagerAccessFields = {
     help: 'Token of temporary credentials.',
   }),
   profileName: optionalText('auth.profile_name', {help: 'Profile of the shared AWS files.'}),
-  kmsKeyId: optionalText('auth.kms_key_id', {help: 'Key that encrypts the secret when it is created.'}),
+  kmsKeyId: optionalText('auth.kms_key_id', {help: 'Key that encrypts the secret, from its next change on.'}),
+  endpointUrl: optionalText('auth.endpoint_url', {
+    since: 'ours',
+    help: 'Address of a service that speaks like AWS Secrets Manager, or of a VPC endpoint.',
+  }),
 } as const
 
 const uri = (name: string, help: string) => text(`auth.uri.${name}`, {default: `/${name}`, help})
