@@ -237,7 +237,7 @@ for (const player of ['moto', 'ministack'] as const)
         await using access = await open(secret)
         await access.writer?.addAccount(bob)
         await Promise.all(
-          Array.from({length: 50}, (_, index) => access.writer?.grant(`p${index}`, {user: 'bob'}, 'read')),
+          Array.from({length: 50}, (_, index) => access.writer!.grant(`p${index}`, {user: 'bob'}, 'read')),
         )
         assert.equal((await access.listGrants({user: 'bob'})).length, 50)
         const {Versions} = await aws.send(

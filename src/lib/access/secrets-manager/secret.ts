@@ -1,4 +1,5 @@
 import {randomUUID} from 'node:crypto'
+import type {Agent as HttpsAgent} from 'node:https'
 import {
   CreateSecretCommand,
   GetSecretValueCommand,
@@ -9,6 +10,7 @@ import {
   type SecretsManagerClientConfig,
 } from '@aws-sdk/client-secrets-manager'
 import {NodeHttpHandler} from '@smithy/node-http-handler'
+import {agentFor, environmentProxy, type Scheme} from '../../proxies.js'
 import {DatabaseFailed} from '../../sql/failures.js'
 import {explainSecretsManager, nameOf, type SecretOrigin} from './failures.js'
 import {retries} from './retries.js'
@@ -165,6 +167,9 @@ export class Secret implements Disposable {
 /** Where the config names no key the SDK asks the environment, profiles, web identity, containers and the instance. */
 function clientConfig({values, region}: SecretSettings): SecretsManagerClientConfig {
   const {accessKeyId, secretAccessKey, sessionToken, profileName, endpointUrl} = values
+  const host =
+    endpointUrl !== undefined && URL.canParse(endpointUrl) ? new URL(endpointUrl).hostname : 'amazonaws.com'
+  const agentOf = (scheme: Scheme) => agentFor(scheme, environmentProxy(scheme, host), {keepAlive: true})
   return {
     ...(region !== undefined && {region}),
     ...(profileName !== undefined && {profile: profileName}),
@@ -175,6 +180,9 @@ function clientConfig({values, region}: SecretSettings): SecretsManagerClientCon
       }),
     retryStrategy: retries(),
     requestHandler: new NodeHttpHandler({
+      httpAgent: agentOf('http'),
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- any agent that can be destroyed does
+      httpsAgent: agentOf('https') as HttpsAgent,
       connectionTimeout: 3000,
       requestTimeout: 10_000,
       throwOnRequestTimeout: true,

@@ -4,7 +4,7 @@ import {request as httpsRequest} from 'node:https'
 import {text} from 'node:stream/consumers'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {GcsRefusal, isTransient, NotJson, SilentService} from './errors.js'
-import {agentFor, environmentProxy} from '../proxies.js'
+import {agentFor, environmentProxy} from '../../proxies.js'
 
 /** Silence after which a connection counts as dead. Finishing a large upload takes the service a while. */
 const silenceMilliseconds = 60_000

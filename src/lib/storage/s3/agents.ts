@@ -1,5 +1,5 @@
 import type {Agent} from 'node:http'
-import {agentFor, environmentProxy, type Scheme} from '../proxies.js'
+import {agentFor, environmentProxy, type Scheme} from '../../proxies.js'
 import type {S3Settings} from './settings.js'
 
 /** As many as a listing asks for metadata at the same time, and as many transfers beside them. */

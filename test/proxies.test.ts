@@ -4,8 +4,8 @@ import {createServer, get, type IncomingMessage} from 'node:http'
 import type {AddressInfo} from 'node:net'
 import {text} from 'node:stream/consumers'
 import {describe, it} from 'node:test'
-import {agentFor, environmentProxy} from '../../src/lib/storage/proxies.js'
-import {startForwardProxy} from '../services/forward-proxy.js'
+import {agentFor, environmentProxy} from '../src/lib/proxies.js'
+import {startForwardProxy} from './services/forward-proxy.js'
 
 describe('the proxy that the environment names', () => {
   const proxy = 'http://proxy:3128'
