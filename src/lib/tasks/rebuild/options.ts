@@ -20,6 +20,8 @@ export interface RebuildOptions {
   readonly projects?: ReadonlySet<string>
   /** Requests for metadata at the same time. Default 64. */
   readonly concurrency?: number
+  /** After so long without a heartbeat the lock of a run that was killed is free. Default 20. */
+  readonly expireAfterSeconds?: number
   /** Writes nothing, and reports what would be written. */
   readonly dryRun?: boolean
   /** Empties the cache when not one object is found, however many files it has. */

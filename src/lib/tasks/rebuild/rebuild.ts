@@ -14,8 +14,6 @@ export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from 
 
 const filesPerBatch = 1000
 const odditiesKept = 1000
-/** After so long without a heartbeat the lock of a run that was killed is free. */
-const expireAfterSeconds = 20
 /** An empty storage with more rows than this is rather a disk that is not mounted. */
 const rowsWorthAsking = 10
 
@@ -40,7 +38,8 @@ export async function startRebuild(
   parts: RebuildParts,
   options: RebuildOptions,
 ): Promise<{started: RunState; finished: Promise<RebuildReport>}> {
-  const lock = await parts.cache.acquireLock('rebuild', {owner: options.owner, expireAfterSeconds})
+  const {owner, expireAfterSeconds = 20} = options
+  const lock = await parts.cache.acquireLock('rebuild', {owner, expireAfterSeconds})
   const published = new PublishedRun(parts.cache, lock, options)
   await published.begin() // whoever asks from now on hears of this run
   const work = async () => {
@@ -49,7 +48,10 @@ export async function startRebuild(
       parts,
       {
         ...options,
-        onProgress: progress => options.onProgress?.(published.update(progress)),
+        onProgress: progress => {
+          const told = published.update(progress)
+          options.onProgress?.(told)
+        },
       },
       {...parts, lock: held, notes: new Notes(parts.storage.store)},
     )
