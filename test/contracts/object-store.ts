@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import {openDirectory} from '../../src/lib/storage/file/file.js'
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
 import {createHash, randomBytes, randomUUID} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {Readable} from 'node:stream'
@@ -191,6 +195,60 @@ export function describeObjectStore(
       assert.equal(await part(2, 4), '234')
       assert.equal(await part(9, 9), '9')
       assert.equal(await part(5, 1000), '56789')
+    })
+
+    law('copies inside the service with new metadata, or says that it can not', async () => {
+      await using source = await open()
+      const bytes = randomBytes(70_000)
+      const md5 = createHash('md5').update(bytes).digest('hex')
+      const metadata = {hash_md5: md5, uploader: 'ada', upload_time: '2026-11-20T23:09:52.673762Z'}
+      const [from, to] = [key('from-1.0.zip'), key('to-1.0.zip')]
+      await source.put(from, bodyOf(bytes), {replace: false, metadata: {hash_md5: md5, summary: 'gone'}})
+      const copied = await store.copyFrom?.(source, from, to, {replace: false, metadata})
+      if (copied === undefined) {
+        await assert.rejects(store.stat(to), ObjectMissing)
+        return
+      }
+      assert.deepEqual(await buffer(await store.open(to)), bytes)
+      const stored = await store.stat(to)
+      assert.deepEqual([copied.size, copied.fingerprint], [stored.size, stored.fingerprint])
+      for (const given of [copied.metadata, stored.metadata]) {
+        const entries = Object.entries(given).map(([name, value]) => [name.replaceAll('-', '_'), value])
+        const found = Object.fromEntries(entries) as Record<string, string>
+        for (const [name, value] of Object.entries(metadata)) assert.equal(found[name], value, name)
+        assert.equal(found['summary'], undefined)
+      }
+      await put(from, 'newer', true)
+      await assert.rejects(
+        async () => store.copyFrom?.(source, from, to, {replace: false, metadata}),
+        ObjectExists,
+      )
+      await assert.rejects(
+        async () =>
+          store.copyFrom?.(source, key('nothing-1.0.zip'), key('no-1.0.zip'), {replace: false, metadata}),
+        ObjectMissing,
+      )
+      assert.deepEqual(await buffer(await store.open(to)), bytes)
+    })
+
+    law('takes no object of another service for its own', async () => {
+      const elsewhere = await mkdtemp(join(tmpdir(), 'ppc-contract-'))
+      const stranger = await openDirectory(elsewhere)
+      try {
+        const body = bodyOf('of a directory')
+        await stranger.put('foreign/1.0/foreign-1.0.zip', body, {replace: false})
+        await put(key('foreign-1.0.zip'), 'ours')
+        const copied = await store.copyFrom?.(stranger, 'foreign/1.0/foreign-1.0.zip', key('copy-1.0.zip'), {
+          replace: false,
+          metadata: {uploader: 'ada'},
+        })
+        assert.equal(copied, undefined)
+        await assert.rejects(store.stat(key('copy-1.0.zip')), ObjectMissing)
+        assert.equal((await store.overlaps?.(stranger)) ?? false, false)
+      } finally {
+        await stranger[Symbol.asyncDispose]()
+        await rm(elsewhere, {recursive: true})
+      }
     })
 
     law('says at once that an object is missing', async () => {
