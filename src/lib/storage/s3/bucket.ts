@@ -2,6 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {CreateBucketCommand, HeadBucketCommand, ListObjectsV2Command, type S3Client} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
 import {firstRegion, s3Client} from './client.js'
+import {findCredentials} from './credentials.js'
 import {isBucketMissing, isUnexplained, otherRegion, s3Failure, wrongRegion} from './errors.js'
 import type {S3Place} from './place.js'
 import type {S3Settings} from './settings.js'
@@ -16,6 +17,7 @@ export async function openBucket(settings: S3Settings): Promise<S3Place> {
   let region = await firstRegion(settings)
   let client = s3Client(settings, region)
   try {
+    await findCredentials(client, `${name} can't be opened`)
     try {
       await findOrMake(client, settings, region)
     } catch (error) {

@@ -90,7 +90,7 @@ function refusal(code: string, message: string, settings: S3Settings): string | 
     : 'the AWS environment (storage.aws_access_key_id is not set)'
   switch (code) {
     case 'CredentialsProviderError':
-      return 'there are no credentials: set storage.aws_access_key_id and storage.aws_secret_access_key, or give the process an AWS profile or role'
+      return noCredentials()
     case 'InvalidAccessKeyId':
     case 'XAdminUserNotFound': // of versitygw
       return `the service does not know the access key of ${source}`
@@ -128,11 +128,19 @@ function refusal(code: string, message: string, settings: S3Settings): string | 
   }
 }
 
+const noCredentials = (profile = process.env['AWS_PROFILE']): string =>
+  `there are no credentials${profile ? ` in the profile ${profile} (AWS_PROFILE) or elsewhere` : ''}: ` +
+  'set storage.aws_access_key_id and storage.aws_secret_access_key, or give the process an AWS profile or role'
+
 const notAllowed = ({place, values}: S3Settings): string =>
   `the credentials (${values.accessKeyId === undefined ? 'of the AWS environment' : place('storage.aws_access_key_id')}) do not have the right to do that in the bucket of ${place('storage.bucket')}`
 
 export const wrongRegion = (region: string, {place, values}: S3Settings): string =>
   `the bucket ${values.bucket} is in the region ${region}: write storage.region_name = ${region} (${values.regionName === undefined ? 'it is not set' : `${place('storage.region_name')} is ${values.regionName}`})`
+
+/** Why nobody was reached: the end of a sentence. */
+export const connectionProblem = (error: Error): string | undefined =>
+  unreachable[errorCode(error) ?? errorCode(error.cause) ?? '']
 
 function connectionFailure(error: Error, settings: S3Settings): ((what: string) => PpcError) | undefined {
   const code = errorCode(error) ?? errorCode(error.cause)
@@ -141,8 +149,8 @@ function connectionFailure(error: Error, settings: S3Settings): ((what: string) 
     return what => new Unavailable(`${what}: ${address} does not answer in time`, {cause: error})
   }
   if (code === undefined) return undefined
-  if (code in unreachable) {
-    const reason = unreachable[code] ?? ''
+  const reason = connectionProblem(error)
+  if (reason !== undefined) {
     const key = settings.endpoint ? ` (${settings.place('storage.endpoint_url')})` : ''
     return what => new Unavailable(`${what}: ${address} can't be reached: ${reason}${key}`, {cause: error})
   }
