@@ -11,7 +11,7 @@ export interface NewBucket {
 }
 
 /** Who starts a server or asks for its health does not want to wait long. */
-const patience: RetryOptions = {attempts: 3, withinSeconds: 10}
+const patience: RetryOptions = {attempts: 5, withinSeconds: 10}
 
 /**
  * Whether objects can be listed. Asking for the bucket itself would need a right that accounts for objects lack.
