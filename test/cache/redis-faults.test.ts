@@ -100,12 +100,40 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
     for (const i of results) if (typeof i === 'number') assert.ok(rows.has(`lib-${i}.zip`))
     await cache.save([file])
   })
+
+  it('is empty, incomplete and as good as new when it has kept nothing', async () => {
+    await using dir = await tempDir()
+    const port = await freePort()
+    await using first = startAt(port, dir.path, inMemory)
+    await until(() => open(`redis://127.0.0.1:${port}/0`).then(close, () => false))
+    await using cache = await open(`redis://127.0.0.1:${port}/0`)
+    await cache.save([file])
+    await cache.setState(completeMark, 'now')
+    const token = await cache.changeToken()
+    first.kill('SIGKILL')
+    await using second = startAt(port, dir.path, inMemory)
+    await until(() =>
+      cache.check().then(
+        () => true,
+        () => false,
+      ),
+    )
+    assert.equal(second.exitCode, null)
+    assert.notEqual(await cache.changeToken(), token)
+    assert.equal(await cache.getState(completeMark), undefined)
+    assert.deepEqual(await cache.listProjects(), [])
+    await cache.save([file])
+    await cache.setState(completeMark, 'again')
+    assert.equal(await cache.getState(completeMark), 'again')
+  })
 })
 
-/** A server that writes each change to its disk, on a port that another one had before. Ends with the block. */
-function startAt(port: number, directory: string): ChildProcess & AsyncDisposable {
+const onDisk = ['--appendonly', 'yes', '--appendfsync', 'always']
+const inMemory = ['--save', '']
+/** A server that by default writes each change to its disk, on a port that another one had before. Ends with the block. */
+function startAt(port: number, directory: string, kept = onDisk): ChildProcess & AsyncDisposable {
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
-  const child = spawn(program('redis'), [...settings, '--appendonly', 'yes', '--appendfsync', 'always'], {
+  const child = spawn(program('redis'), [...settings, ...kept], {
     stdio: 'ignore',
   })
   const exited = once(child, 'exit')
