@@ -38,8 +38,8 @@ interface Part {
 export const recordedHost = 'localhost:6543'
 
 /** In the order in which they must be replayed. */
-export function readSession(session: string): Exchange[] {
-  const folder = join(fixtures, 'http', session)
+export function readSession(session: string, sessions = join(fixtures, 'http')): Exchange[] {
+  const folder = join(sessions, session)
   return readdirSync(folder)
     .filter(name => /^\d.*\.json$/.test(name))
     .sort()

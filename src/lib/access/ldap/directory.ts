@@ -76,7 +76,7 @@ export class Directory implements AsyncDisposable {
     const {serviceDn, servicePassword, baseDn} = this.settings.values
     try {
       if (serviceDn !== undefined) {
-        await this.#logins.use(client => this.#bindService(client, serviceDn, servicePassword))
+        await this.#asService(this.#logins.use(client => client.bind(serviceDn, servicePassword)))
       }
       await this.search({base: baseDn ?? '', scope: 'base', attributes: ['1.1']})
     } catch (error) {
@@ -131,7 +131,7 @@ export class Directory implements AsyncDisposable {
     const connection = await this.#open()
     if (serviceDn === undefined) return connection
     try {
-      await connection.run(client => this.#bindService(client, serviceDn, servicePassword))
+      await this.#asService(connection.run(client => client.bind(serviceDn, servicePassword)))
       return connection
     } catch (error) {
       connection.close()
@@ -139,13 +139,15 @@ export class Directory implements AsyncDisposable {
     }
   }
 
-  async #bindService(client: Client, dn: string, password: string): Promise<void> {
+  /** Blames the config where the log-in of the service account is refused. */
+  async #asService(login: Promise<void>): Promise<void> {
     try {
-      await client.bind(dn, password)
+      await login
     } catch (error) {
       if (!hasResult(error, ...refusals)) throw error
-      const message = `the directory refuses ${dn}, or its auth.ldap.service_password`
-      throw new DirectoryFailed(this.settings.about('auth.ldap.service_dn', message), {cause: error})
+      const {about, values} = this.settings
+      const message = `the directory refuses ${values.serviceDn ?? ''}, or its auth.ldap.service_password`
+      throw new DirectoryFailed(about('auth.ldap.service_dn', message), {cause: error})
     }
   }
 

@@ -29,6 +29,14 @@ export const Result = {
   unwillingToPerform: 53,
 } as const
 
+/** Active Directory says operationsError. */
+const searchRefusals = [
+  Result.insufficientAccessRights,
+  Result.operationsError,
+  Result.inappropriateAuthentication,
+  Result.unwillingToPerform,
+]
+
 export const hasResult = (error: unknown, ...codes: readonly number[]): boolean =>
   error instanceof ResultCodeError && codes.includes(error.code)
 
@@ -49,14 +57,7 @@ export function explainDirectory(error: unknown, settings: LdapSettings): unknow
     const message = 'talks to nobody without TLS: write ldaps://, or auth.ldap.start_tls = true'
     return new DirectoryFailed(about(message), options)
   }
-  if (
-    hasResult(
-      error,
-      Result.insufficientAccessRights,
-      Result.operationsError,
-      Result.inappropriateAuthentication,
-    )
-  ) {
+  if (hasResult(error, ...searchRefusals)) {
     const {serviceDn} = settings.values
     const message =
       serviceDn === undefined

@@ -150,7 +150,7 @@ export const ldapAccessFields = {
 } as const
 
 /** `auth.ldap.url` may name several; a DN at the end of one holds commas too. */
-export const directoryUrls = (text: string): string[] => text.split(/\s+|,(?=ldap)/i).filter(Boolean)
+export const directoryUrls = (text: string): string[] => text.split(/[\s,]+(?=ldap)/i).filter(Boolean)
 
 const usernameIn = (template: string | undefined): boolean => template?.includes('{username}') ?? true
 
