@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {createHash, randomBytes} from 'node:crypto'
 import {buffer, text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
+import {gzipSync} from 'node:zlib'
 import {PpcError, StorageFailed, Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
@@ -85,6 +86,18 @@ describe('azure-blob', needs('azurite'), () => {
       found.push(isOddity(entry) ? `odd ${entry.key}` : `${entry.name} ${entry.version}`)
     }
     assert.deepEqual(found.sort(), ['lib 2.0', 'lib 2.1', 'odd lib/notes.txt'])
+  })
+
+  it('gives a blob that says it is compressed as it is stored, whole and in parts', async () => {
+    const container = azure.container('encoded')
+    await container.create()
+    const bytes = gzipSync(randomBytes(300_000))
+    const blobHTTPHeaders = {blobContentEncoding: 'gzip'}
+    await container.getBlockBlobClient('lib/lib-2.0.tar.gz').upload(bytes, bytes.length, {blobHTTPHeaders})
+    await using store = await azure.open('encoded')
+    assert.deepEqual(await buffer(await store.open('lib/lib-2.0.tar.gz')), bytes)
+    const part = await buffer(await store.open('lib/lib-2.0.tar.gz', {start: 10, end: 99}))
+    assert.deepEqual(part, bytes.subarray(10, 100))
   })
 
   it('makes a container that is missing, closed to the public', async () => {

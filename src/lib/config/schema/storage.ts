@@ -238,7 +238,7 @@ export const azureStorageFields = {
     secret: true,
     since: 'ours',
     environment: 'AZURE_STORAGE_SAS_TOKEN',
-    help: 'Shared access signature of the account or of the container, used where there is no key. Files are then sent through this server, because a token signs no links.',
+    help: 'Shared access signature of the account, used where there is no key; one of the container gives no right to the notes beside it. Files are then sent through this server, because a token signs no links.',
   }),
   containerName: text('storage.storage_container_name', {
     required: true,

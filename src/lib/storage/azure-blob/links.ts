@@ -65,12 +65,13 @@ export class AzureLinks {
   }
 
   async #keyFor(until: number): Promise<DelegationKey> {
-    const known = await this.#delegation?.catch(() => undefined)
+    const asked = this.#delegation
+    const known = await asked?.catch(() => undefined)
     const now = Date.now()
     if (known && (known.until >= until || (now - known.from < oldEnough && known.until > now))) return known
-    const asked = this.#ask(now)
-    this.#delegation = asked
-    return asked
+    // of those that have waited for the same key, the first asks for another
+    if (this.#delegation === undefined || this.#delegation === asked) this.#delegation = this.#ask(now)
+    return this.#delegation
   }
 
   async #ask(now: number): Promise<DelegationKey> {

@@ -84,7 +84,7 @@ export class AzureNotes implements DurableText {
     const {containerName} = this.#container
     const what = `the notes on deleted projects could not be ${done}`
     if (!isForbidden(error)) return azureFailure(error, what, this.#settings)
-    const message = `${what}: ${this.#settings.credentials} gives no right to the container ${containerName} beside that of the packages; create it and allow reading and writing there`
+    const message = `${what}: ${this.#settings.credentials} gives no right to the container ${containerName} beside that of the packages; create it and allow reading and writing there (a SAS token has to be one of the account)`
     return new StorageFailed(message, {cause: error})
   }
 }
