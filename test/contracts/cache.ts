@@ -20,14 +20,18 @@ export interface Elsewhere {
  * must reach the same cache each time. `excused` maps a law to the reason why it cannot hold; `elsewhere` is asked
  * after the first `open`, and without it the laws about several processes are skipped. `many` files, a multiple of 100,
  * are listed, and several processes write `rounds` times: less where a server of the tests is far slower than the service
- * it stands for.
+ * it stands for. With `wholeSeconds`, that is all that the cache keeps of a time.
  */
 export function describeCache(
   name: string,
   open: () => Promise<Cache>,
   excused: Readonly<Record<string, string>> = {},
   elsewhere?: () => Elsewhere,
-  {many = 10_000, rounds = 50}: {readonly many?: number; readonly rounds?: number} = {},
+  {
+    many = 10_000,
+    rounds = 50,
+    wholeSeconds = false,
+  }: {readonly many?: number; readonly rounds?: number; readonly wholeSeconds?: boolean} = {},
 ): void {
   describe(`${name} is a Cache`, () => {
     const run = randomUUID().slice(0, 8) // so that runs can share a server
@@ -56,7 +60,7 @@ export function describeCache(
       filename: `${project(title)}-${version}.tar.gz`,
       name: project(title),
       version,
-      lastModified: new Date('2026-11-20T23:09:52.673Z'),
+      lastModified: new Date(`2026-11-20T23:09:52.${wholeSeconds ? '000' : '673'}Z`),
       summary: null,
       data: {},
       ...more,

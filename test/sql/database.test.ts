@@ -58,7 +58,7 @@ describeInParent('an SQLite database', () => {
       await using one = await open(dir.join('x.db'))
       await using two = await open(dir.join('x.db'))
       const stranger = new Sqlite(dir.join('x.db'))
-      const tokens = () => [one.changeToken(), two.changeToken()]
+      const tokens = () => [one.changeToken(), two.changeToken()] as const
       let before = tokens()
       assert.deepEqual(tokens(), before)
       const changes = async (change: () => unknown) => {
@@ -66,7 +66,7 @@ describeInParent('an SQLite database', () => {
         const [a, b] = tokens()
         assert.notEqual(a, before[0])
         assert.notEqual(b, before[1])
-        before = [a!, b!]
+        before = [a, b]
       }
       if (kind === 'new') await changes(() => one.knex.raw(create))
       await changes(() => one.knex('t').insert({text: 'one'}))
@@ -106,9 +106,9 @@ describeInParent('an SQLite database', () => {
       await using database = await open(dir.join('x.db'))
       if (kind === 'new') await database.knex.raw(create)
       await database.transaction(transaction =>
-        database.runMany(
+        database.insertMany(
           transaction,
-          'INSERT INTO t (text) VALUES (?)',
+          {table: 't', columns: ['text']},
           Array.from({length: 5000}, (_, i) => [`row ${i}`]),
         ),
       )

@@ -42,17 +42,12 @@ describe('database URLs', () => {
   ]) {
     it(`"${url}" is none`, () => assert.equal(parseDatabaseUrl(url), undefined))
   }
-  for (const url of [
-    'postgresql://bob:geheim@host/db',
-    'mysql://bob:geheim@host/db',
-    'oracle://bob:geheim@host/db',
-  ]) {
-    it(`${url.split(':')[0]} is refused in a sentence without the password`, async () => {
-      await assert.rejects(openDatabase(url, {file: 'server.ini', key: 'db.url'}), (error: Error) => {
-        assert.match(error.message, /^server\.ini: db\.url: /)
-        assert.doesNotMatch(error.message, /geheim/)
-        return error.name === 'UnknownBackend'
-      })
+  it('of other databases are refused in a sentence without the password', async () => {
+    const opening = openDatabase('oracle://bob:geheim@host/db', {file: 'server.ini', key: 'db.url'})
+    await assert.rejects(opening, (error: Error) => {
+      assert.match(error.message, /^server\.ini: db\.url: /)
+      assert.doesNotMatch(error.message, /geheim/)
+      return error.name === 'UnknownBackend'
     })
-  }
+  })
 })

@@ -14,7 +14,7 @@ const specialNames: ReadonlyMap<string, SpecialGroup> = new Map([
 export const findSpecialGroup = (group: string): SpecialGroup | undefined => specialNames.get(group)
 
 /** What the columns of pypicloud's tables hold. */
-const maxLength = 255
+export const maxLength = 255
 
 function problemOfName(name: string): string | undefined {
   if (name.trim() === '') return 'is empty'

@@ -1,6 +1,8 @@
 import type {Knex} from 'knex'
 import {UnknownBackend} from '../errors.js'
+import type {Dialect} from './dialect.js'
 import type {DatabaseOrigin} from './failures.js'
+import type {PoolOptions} from './server-pool.js'
 import {parseDatabaseUrl} from './url.js'
 
 /** One SQL database, with what its dialects have in common. Failures are PpcErrors that name the config key. */
@@ -9,31 +11,65 @@ export interface Database extends AsyncDisposable {
   readonly name: string
   /** False for a database in memory: no other process, and no other opener, sees it. */
   readonly shared: boolean
+  readonly dialect: Dialect
   /** On SQLite one connection: inside `transaction`, use the transaction, or both wait for each other. */
   readonly knex: Knex
-  /** A text that differs after any commit by anybody but a rolled-back one. Microseconds: called on every request. */
-  changeToken(): string
   /**
-   * Runs `work` with the write lock taken from the start, and commits it durably.
-   * @throws {Unavailable} when another process holds the lock for too long.
+   * A text that differs after any commit by anybody but a rolled-back one; on a server, of what is `watched`, and from
+   * other hosts within a second. With `name`, only of the rows of that name, where the database can tell. Microseconds:
+   * called on every request.
+   */
+  changeToken(name?: string): string | Promise<string>
+  /**
+   * Runs `work` and commits it durably. On SQLite it has the write lock from the start. On a server, rows are read as of
+   * the start, and a row that somebody else has changed since can't be locked or written: then `work` runs once more.
+   * @throws {Unavailable} when other processes hold locks for too long.
    */
   transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T>
   /**
-   * Runs one statement with each of `rows` as its values: many times faster than by knex. Outside a transaction all or
-   * nothing, and only on temporary tables: it waits for nobody's lock.
+   * Inserts many rows, far faster than by knex. On SQLite and outside a transaction all or nothing, and only into
+   * temporary tables: it waits for nobody's lock.
    */
-  runMany(knex: Knex, sql: string, rows: Iterable<readonly SqlValue[]>): Promise<void>
+  insertMany(knex: Knex, insertion: Insertion, rows: Iterable<readonly SqlValue[]>): Promise<void>
+  /**
+   * Keeps one connection for `work`, where temporary tables stay. On SQLite it is the one that everybody uses, which
+   * `work` must not mind.
+   */
+  withConnection<T>(work: (connection: OneConnection) => Promise<T>): Promise<T>
   /** The rows of one moment, in bounded memory and without holding up anybody's writes. */
   iterate<Row = Record<string, unknown>>(query: Knex.QueryBuilder): AsyncIterable<Row>
   /** @throws when the database can't be read now; the message fits `/health`. */
   check(): Promise<void>
 }
 
+export interface OneConnection extends Pick<Database, 'transaction'> {
+  run(sql: string): Promise<Record<string, unknown>[]>
+  /** As `Database.insertMany`. */
+  insertMany(insertion: Insertion, rows: Iterable<readonly SqlValue[]>): Promise<void>
+}
+
 export type SqlValue = string | number | null
+
+export interface Insertion {
+  readonly table: string
+  readonly columns: readonly string[]
+  /** What follows the values: ON CONFLICT … On a server no two rows of one call may have the same key. */
+  readonly otherwise?: string
+}
 
 export interface DatabaseOptions {
   /** How long to wait for the lock of another process. Default 10. */
   readonly busySeconds?: number
+  /** What `changeToken` is about, on a server. */
+  readonly watched?: Watched
+  /** Connections to a server. */
+  readonly pool?: PoolOptions
+}
+
+/** Tables with all their columns, and the column by which rows of one are told apart. */
+export interface Watched {
+  readonly tables: Readonly<Record<string, readonly string[]>>
+  readonly nameColumn?: string
 }
 
 /**
@@ -52,10 +88,10 @@ export async function openDatabase(
   if (!parsed) {
     throw new UnknownBackend(`${at}: found no database URL, expected one like sqlite:////srv/db.sqlite`)
   }
-  if (parsed.dialect !== 'sqlite') {
-    const title = parsed.dialect === 'mysql' ? 'MySQL' : 'PostgreSQL'
-    throw new UnknownBackend(`${at}: ${title} is not in this version yet, which has sqlite`)
+  if (parsed.dialect === 'postgresql') {
+    return (await import('./postgresql.js')).openPostgresql(parsed, where, options)
   }
+  if (parsed.dialect === 'mysql') return (await import('./mysql.js')).openMysql(parsed, where, options)
   const {openSqlite} = await import('./sqlite.js')
   return openSqlite(parsed, where, options.busySeconds ?? 10)
 }

@@ -1,4 +1,4 @@
-/** The one dialect class that knex keeps out of its types. */
+/** The dialect classes that knex keeps out of its types. */
 declare module 'knex/lib/dialects/better-sqlite3/index.js' {
   import type {Knex} from 'knex'
   export default class BetterSqlite3Client extends Knex.Client {
@@ -10,4 +10,12 @@ declare module 'knex/lib/dialects/better-sqlite3/index.js' {
     trxClient: {query(connection: unknown, sql: string): Promise<unknown>}
     begin(connection: unknown): Promise<unknown>
   }
+}
+declare module 'knex/lib/dialects/postgres/index.js' {
+  import type {Knex} from 'knex'
+  export default class PostgresClient extends Knex.Client {}
+}
+declare module 'knex/lib/dialects/mysql2/index.js' {
+  import type {Knex} from 'knex'
+  export default class Mysql2Client extends Knex.Client {}
 }

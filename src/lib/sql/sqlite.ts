@@ -3,9 +3,10 @@ import {setImmediate as nextTurn} from 'node:timers/promises'
 import type {Knex} from 'knex'
 import {Unavailable} from '../errors.js'
 import {isBusy, retryWhileBusy} from './busy.js'
-import type {Database, SqlValue} from './database.js'
+import type {Database, Insertion, OneConnection, SqlValue} from './database.js'
 import {explainSqlite, type DatabaseOrigin} from './failures.js'
 import {knexOnSqlite} from './sqlite-client.js'
+import {sqliteDialect} from './sqlite-dialect.js'
 import {checkpoint, hasWriteAheadLog, openHandle, type Handle} from './sqlite-handle.js'
 import type {SqliteUrl} from './url.js'
 
@@ -43,6 +44,7 @@ export async function openSqlite(
 class SqliteDatabase implements Database {
   readonly name: string
   readonly shared: boolean
+  readonly dialect = sqliteDialect
   readonly knex: Knex
   #closed = false
 
@@ -87,7 +89,11 @@ class SqliteDatabase implements Database {
     }
   }
 
-  async runMany(knex: Knex, sql: string, rows: Iterable<readonly SqlValue[]>): Promise<void> {
+  /** Runs one statement with each of `rows` as its values. */
+  async insertMany(knex: Knex, insertion: Insertion, rows: Iterable<readonly SqlValue[]>): Promise<void> {
+    const {table, columns, otherwise = ''} = insertion
+    const places = columns.map(() => '?').join(', ')
+    const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places}) ${otherwise}`
     const client = knex.client as Knex.Client
     const handle = (await client.acquireConnection()) as Handle
     const runAll = () => {
@@ -102,6 +108,15 @@ class SqliteDatabase implements Database {
     } finally {
       await client.releaseConnection(handle)
     }
+  }
+
+  async withConnection<T>(work: (connection: OneConnection) => Promise<T>): Promise<T> {
+    const {knex} = this
+    return work({
+      run: sql => knex.raw<Record<string, unknown>[]>(sql),
+      insertMany: (insertion, rows) => this.insertMany(knex, insertion, rows),
+      transaction: within => this.transaction(within),
+    })
   }
 
   async *iterate<Row>(query: Knex.QueryBuilder): AsyncGenerator<Row> {

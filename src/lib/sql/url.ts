@@ -1,13 +1,13 @@
 /** What an SQLAlchemy URL says. Passwords are decoded; nothing of this goes into a message but the dialect. */
-export type DatabaseUrl = SqliteUrl | ServerUrl
+export type DatabaseUrl = SqliteUrl | ServerUrl<'postgresql'> | ServerUrl<'mysql'>
 export interface SqliteUrl {
   readonly dialect: 'sqlite'
   /** As written: relative to the process's working directory. Undefined: a database in memory. */
   readonly path: string | undefined
   readonly query: URLSearchParams
 }
-export interface ServerUrl {
-  readonly dialect: 'postgresql' | 'mysql'
+export interface ServerUrl<Dialect extends 'postgresql' | 'mysql' = 'postgresql' | 'mysql'> {
+  readonly dialect: Dialect
   readonly host: string | undefined
   readonly port: number | undefined
   readonly username: string | undefined
@@ -50,8 +50,7 @@ export function parseDatabaseUrl(url: string): DatabaseUrl | undefined {
   }
   const port = parts['port'] ? Number(parts['port']) : undefined
   if (port !== undefined && !Number.isInteger(port)) return undefined
-  return {
-    dialect,
+  const server = {
     host: parts['ipv6'] ?? parts['host'],
     port,
     username: decode(parts['username']),
@@ -59,6 +58,7 @@ export function parseDatabaseUrl(url: string): DatabaseUrl | undefined {
     database: path === '' ? undefined : path,
     query,
   }
+  return dialect === 'mysql' ? {dialect, ...server} : {dialect, ...server}
 }
 
 /** `file:/srv/x.db` is how SQLAlchemy's URLs carry SQLite's own (`?uri=true`). */

@@ -1,4 +1,5 @@
 import type {Database} from '../../sql/database.js'
+import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry} from '../access.js'
 import {specialGroups} from '../names.js'
 import {permissionsOf} from '../rules.js'
@@ -17,32 +18,39 @@ const Part = {registration: 0, group: 1, user: 2, userGrant: 3, groupGrant: 4, p
 type Part = (typeof Part)[keyof typeof Part]
 
 /** In one query, so that a dump is of one moment. A group's own row comes before its members': '' sorts first. */
-const everything = `
-  SELECT ${Part.registration} AS part, '' AS first, '' AS second, NULL AS text, count(*) AS a, NULL AS b
-    FROM pypicloud_keyvals WHERE "key" = '${keyvals.registration}' AND value = 'true'
-  UNION ALL
-  SELECT ${Part.group}, name, '', NULL, 0, NULL FROM pypicloud_groups WHERE name NOT IN (:special)
-  UNION ALL
-  SELECT ${Part.group}, m."group", m.username, NULL, 1, NULL FROM pypicloud_user_groups m
-    JOIN pypicloud_groups g ON g.name = m."group" AND g.name NOT IN (:special)
-    JOIN pypicloud_users u ON u.username = m.username
-  UNION ALL
-  SELECT CASE WHEN pending THEN ${Part.pending} ELSE ${Part.user} END, rowid, username, password, admin, NULL
-    FROM pypicloud_users
-  UNION ALL
-  SELECT ${Part.userGrant}, p.package, p.username, NULL, p.read, p.write FROM pypicloud_user_permissions p
-    JOIN pypicloud_users u ON u.username = p.username
-  UNION ALL
-  SELECT ${Part.groupGrant}, p.package, p.groupname, NULL, p.read, p.write FROM pypicloud_group_permissions p
-    WHERE p.groupname IN (:special) OR p.groupname IN (SELECT name FROM pypicloud_groups)
-`
+function everything({name: database, exact}: Dialect): string {
+  const madeWhen = database === 'sqlite' ? 'rowid' : "''" // servers keep no order of rows
+  const flag = (column: string) => `CASE WHEN ${column} THEN 1 ELSE 0 END`
+  return `
+    SELECT ${Part.registration} AS part, '' AS first, '' AS second, NULL AS text, count(*) AS a, 0 AS b
+      FROM pypicloud_keyvals WHERE "key" = '${keyvals.registration}' AND value = 'true'
+    UNION ALL
+    SELECT ${Part.group}, ${exact('name')}, '', NULL, 0, 0 FROM pypicloud_groups WHERE name NOT IN (${special})
+    UNION ALL
+    SELECT ${Part.group}, ${exact('m."group"')}, ${exact('m.username')}, NULL, 1, 0 FROM pypicloud_user_groups m
+      JOIN pypicloud_groups g ON g.name = m."group" AND g.name NOT IN (${special})
+      JOIN pypicloud_users u ON u.username = m.username
+    UNION ALL
+    SELECT CASE WHEN pending THEN ${Part.pending} ELSE ${Part.user} END, ${madeWhen}, ${exact('username')},
+      ${exact('password')}, ${flag('admin')}, 0
+      FROM pypicloud_users
+    UNION ALL
+    SELECT ${Part.userGrant}, ${exact('p.package')}, ${exact('p.username')}, NULL,
+      ${flag('p."read"')}, ${flag('p."write"')}
+      FROM pypicloud_user_permissions p JOIN pypicloud_users u ON u.username = p.username
+    UNION ALL
+    SELECT ${Part.groupGrant}, ${exact('p.package')}, ${exact('p.groupname')}, NULL,
+      ${flag('p."read"')}, ${flag('p."write"')}
+      FROM pypicloud_group_permissions p
+      WHERE p.groupname IN (${special}) OR p.groupname IN (SELECT name FROM pypicloud_groups)`
+}
+const special = specialGroups.map(group => `'${group}'`).join(', ')
 
-/** Users come in the order in which they were made, as in pypicloud's dumps; the rest by name. */
+/** Users come in the order in which they were made where the database knows it, as in pypicloud's dumps; the rest by name. */
 export async function* exportRows(database: Database): AsyncGenerator<AclEntry> {
-  const special = specialGroups.map(group => `'${group}'`).join(', ')
-  const {knex} = database
+  const {knex, dialect} = database
   const query = knex
-    .from(knex.raw(`(${everything.replaceAll(':special', special)}) AS entries`))
+    .from(knex.raw(`(${everything(dialect)}) AS entries`))
     .select('*')
     .orderBy(['part', 'first', 'second', 'a'])
   for await (const row of database.iterate<Row>(query)) yield toEntry(row)
@@ -53,15 +61,20 @@ function toEntry({part, first, second, text, a, b}: Row): AclEntry {
     case Part.registration:
       return {kind: 'registration', allowed: Number(a) > 0}
     case Part.group:
-      return a
+      return Number(a) > 0
         ? {kind: 'member', group: String(first), username: second}
         : {kind: 'group', name: String(first)}
     case Part.user:
-      return {kind: 'user', username: second, admin: Boolean(a), passwordHash: text}
+      return {kind: 'user', username: second, admin: Number(a) > 0, passwordHash: text}
     case Part.userGrant:
     case Part.groupGrant: {
       const principal = part === Part.userGrant ? {user: second} : {group: second}
-      return {kind: 'grant', project: String(first), principal, permissions: permissionsOf(a, b)}
+      return {
+        kind: 'grant',
+        project: String(first),
+        principal,
+        permissions: permissionsOf(Number(a), Number(b)),
+      }
     }
     case Part.pending:
       return {kind: 'pending', username: second, passwordHash: text}

@@ -1,10 +1,12 @@
 import type {Knex} from 'knex'
 import {InvalidInput} from '../../errors.js'
-import type {Database} from '../../sql/database.js'
+import type {Database, OneConnection} from '../../sql/database.js'
+import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry, LoadReport} from '../access.js'
 import {problemOfGroupName, problemOfUsername, findSpecialGroup, quote, specialGroups} from '../names.js'
+import {maybeRefused} from './odd-names.js'
 import {keyvals} from './tables.js'
-import {markAdmin, rememberAdmin} from './writer.js'
+import {addSpecialGroups, markAdmin, rememberAdmin} from './writer.js'
 import {openStage, type Stage} from './stage.js'
 
 /** Of each kind; one more says how many there are. */
@@ -14,44 +16,54 @@ const maxNotices = 20
  * Merges a dump in two steps. First all of it goes into temporary tables, while the database stays free for others:
  * a dump may come slowly, through a pipe, out of this very database. Then one transaction takes over what is new.
  */
-export async function loadEntries(
+export function loadEntries(
   database: Database,
   entries: AsyncIterable<AclEntry>,
   dryRun: boolean,
 ): Promise<LoadReport> {
-  const stage = await openStage(database)
-  try {
-    for await (const entry of entries) {
-      const adding = stage.add(entry)
-      if (adding) await adding
-    }
-    await stage.flush()
-    await refuseDuplicates(database.knex, stage)
-    let report: LoadReport | undefined
-    const rollback = new Error('dry run')
+  const {dialect} = database
+  return database.withConnection(async connection => {
+    const stage = await openStage(connection, dialect)
     try {
-      await database.transaction(async trx => {
-        report = await new Merge(trx, stage).run()
-        if (dryRun) throw rollback
-      })
-    } catch (error) {
-      if (error !== rollback) throw error
+      for await (const entry of entries) {
+        const adding = stage.add(entry)
+        if (adding) await adding
+      }
+      await stage.flush()
+      await refuseDuplicates(connection, dialect, stage)
+      let report: LoadReport | undefined
+      const rollback = new Error('dry run')
+      try {
+        await connection.transaction(async trx => {
+          report = await new Merge(trx, dialect, stage).run()
+          if (dryRun) throw rollback
+        })
+      } catch (error) {
+        if (error !== rollback) throw error
+      }
+      return report as LoadReport
+    } finally {
+      await stage.close()
     }
-    return report as LoadReport
-  } finally {
-    await stage.close()
-  }
+  })
 }
 
-async function refuseDuplicates(knex: Knex, {users, groups, grants}: Stage): Promise<void> {
-  const findTwice = async (table: string, columns: string[]) =>
-    (await knex(table).select(columns).groupBy(columns).havingRaw('count(*) > 1').first()) as
-      Record<string, unknown> | undefined
-  const user = await findTwice(users, ['username', 'pending'])
+async function refuseDuplicates(
+  connection: OneConnection,
+  {exact}: Dialect,
+  {users, groups, grants}: Stage,
+): Promise<void> {
+  const findTwice = async (table: string, names: string[], more: string[] = []) => {
+    const kept = [...names.map(name => `min(${name}) AS ${name}`), ...more].join(', ')
+    const groupedBy = [...names.map(exact), ...more].join(', ')
+    const query = `SELECT ${kept} FROM ${table} GROUP BY ${groupedBy} HAVING count(*) > 1 LIMIT 1`
+    return (await connection.run(query))[0]
+  }
+  const user = await findTwice(users, ['username'], ['pending'])
   if (user) throw new InvalidInput(`the dump has the user ${quote(String(user['username']))} twice`)
   const group = await findTwice(groups, ['name'])
   if (group) throw new InvalidInput(`the dump has the group ${quote(String(group['name']))} twice`)
-  const grant = await findTwice(grants, ['package', 'kind', 'name'])
+  const grant = await findTwice(grants, ['package', 'name'], ['kind'])
   if (grant) {
     const {package: project, kind, name} = grant
     throw new InvalidInput(
@@ -66,6 +78,7 @@ class Merge {
 
   constructor(
     private readonly trx: Knex.Transaction,
+    private readonly dialect: Dialect,
     private readonly stage: Stage,
   ) {}
 
@@ -88,38 +101,43 @@ class Merge {
   > {
     const {trx} = this
     const {users} = this.stage
-    const usersKept = await this.#count(
-      `FROM ${users} s JOIN pypicloud_users u ON u.username = s.username WHERE s.pending = 0`,
+    const known = `FROM ${users} s JOIN pypicloud_users u ON ${this.dialect.same('u.username', 's.username')}`
+    const usersKept = await this.#count(`${known} WHERE NOT s.pending`)
+    const changed = await this.#select(
+      `SELECT ${this.dialect.exact('s.username')} AS name ${known}
+        WHERE NOT s.pending AND s.admin <> u.admin ORDER BY 1`,
     )
-    const changed = `FROM ${users} s JOIN pypicloud_users u ON u.username = s.username
-      WHERE s.pending = 0 AND s.admin <> u.admin`
-    const adminsChanged = (await this.#select(`SELECT s.username AS name ${changed} ORDER BY 1`)).map(row =>
-      String(row['name']),
-    )
-    await trx.raw(
-      `UPDATE pypicloud_users SET admin = NOT admin WHERE username IN (SELECT s.username ${changed})`,
-    )
+    const adminsChanged = changed.map(row => String(row['name']))
+    for (let start = 0; start < adminsChanged.length; start += namesPerStatement) {
+      const names = adminsChanged.slice(start, start + namesPerStatement)
+      await trx('pypicloud_users')
+        .whereRaw(...this.dialect.isOneOf('username', names))
+        .update({admin: trx.raw('NOT admin')})
+    }
     await this.#report(
       `SELECT username AS name FROM ${users} s WHERE password IS NULL AND ${this.#isNewUser}`,
       name => `user ${quote(name)} was left out: the dump has no password hash for it`,
     )
-    const usersAdded = await this.#insertUsers(0)
-    const pendingAdded = await this.#insertUsers(1)
+    const usersAdded = await this.#insertUsers('NOT s.pending')
+    const pendingAdded = await this.#insertUsers('s.pending')
     await this.#report(
       `SELECT username AS name FROM ${users} s WHERE EXISTS
-        (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username) AND (${maybeRefused('username')})`,
+        (SELECT 1 FROM pypicloud_users u WHERE ${this.dialect.same('u.username', 's.username')})
+        AND ${maybeRefused(this.dialect, 's.username')}`,
       name => `user ${quote(name)} ${problemOfUsername(name) ?? ''}: rename or delete it`,
       name => problemOfUsername(name) !== undefined,
     )
     return {usersAdded, usersKept, pendingAdded, adminsChanged}
   }
 
-  readonly #isNewUser = 'NOT EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username)'
+  get #isNewUser(): string {
+    return `NOT EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${this.dialect.same('u.username', 's.username')})`
+  }
 
-  async #insertUsers(pending: 0 | 1): Promise<number> {
+  async #insertUsers(which: string): Promise<number> {
     const {trx} = this
     const source = `FROM ${this.stage.users} s
-      WHERE s.pending = ${pending} AND s.password IS NOT NULL AND ${this.#isNewUser}`
+      WHERE ${which} AND s.password IS NOT NULL AND ${this.#isNewUser}`
     const count = await this.#count(source)
     if (count === 0) return 0
     // rules that are older than the user (RULES 35)
@@ -128,25 +146,30 @@ class Merge {
     }
     await trx.raw(
       `INSERT INTO pypicloud_users (username, password, admin, pending)
-        SELECT s.username, s.password, s.admin, s.pending ${source} ORDER BY s.rowid`,
+        SELECT s.username, s.password, s.admin, s.pending ${source} ${this.#inTheirOrder}`,
     )
     return count
+  }
+
+  /** Servers keep no order of rows. */
+  get #inTheirOrder(): string {
+    return this.dialect.name === 'sqlite' ? 'ORDER BY s.rowid' : ''
   }
 
   async #mergeGroups(): Promise<number> {
     const {trx} = this
     const source = `FROM ${this.stage.groups} s WHERE s.name NOT IN (${special})
-      AND NOT EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.name)`
+      AND NOT EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${this.dialect.same('g.name', 's.name')})`
     const count = await this.#count(source)
     if (count > 0) {
       const added = `(SELECT s.name ${source})`
       await trx.raw(`DELETE FROM pypicloud_group_permissions
         WHERE groupname NOT IN (${special}) AND groupname IN ${added}`)
       await trx.raw(`DELETE FROM pypicloud_user_groups WHERE "group" IN ${added}`)
-      await trx.raw(`INSERT INTO pypicloud_groups (name) SELECT s.name ${source} ORDER BY s.rowid`)
+      await trx.raw(`INSERT INTO pypicloud_groups (name) SELECT s.name ${source} ${this.#inTheirOrder}`)
     }
     await this.#report(
-      `SELECT name FROM ${this.stage.groups} WHERE ${maybeRefused('name')}`,
+      `SELECT name FROM ${this.stage.groups} WHERE ${maybeRefused(this.dialect, 'name')}`,
       name =>
         findSpecialGroup(name)
           ? `group ${quote(name)} was left out: it ${problemOfGroupName(name) ?? ''}`
@@ -159,8 +182,9 @@ class Merge {
   async #mergeMembers(): Promise<number> {
     const {trx} = this
     const {members} = this.stage
-    const known = `EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.username)
-      AND EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.grp)`
+    const {same} = this.dialect
+    const known = `EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${same('u.username', 's.username')})
+      AND EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.grp')})`
     await this.#report(
       `SELECT DISTINCT s.grp || ' ' || s.username AS name, s.grp AS a, s.username AS b
         FROM ${members} s WHERE s.grp NOT IN (${special}) AND NOT (${known})`,
@@ -168,7 +192,8 @@ class Merge {
         `user ${quote(String(b))} was left out of group ${quote(String(a))}: there is no such user`,
     )
     const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${special}) AND NOT EXISTS
-      (SELECT 1 FROM pypicloud_user_groups m WHERE m.username = s.username AND m."group" = s.grp)`
+      (SELECT 1 FROM pypicloud_user_groups m
+        WHERE ${same('m.username', 's.username')} AND ${same('m."group"', 's.grp')})`
     const count = await this.#count(`FROM (SELECT DISTINCT s.username, s.grp ${source}) AS added`)
     await trx.raw(
       `INSERT INTO pypicloud_user_groups (username, "group") SELECT DISTINCT s.username, s.grp ${source}`,
@@ -179,10 +204,11 @@ class Merge {
   async #mergeGrants(kind: 'user' | 'group', column: 'username' | 'groupname'): Promise<number> {
     const {trx} = this
     const table = `pypicloud_${kind}_permissions`
+    const {same} = this.dialect
     const exists =
       kind === 'user'
-        ? 'EXISTS (SELECT 1 FROM pypicloud_users u WHERE u.username = s.name)'
-        : `(s.name IN (${special}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = s.name))`
+        ? `EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${same('u.username', 's.name')})`
+        : `(s.name IN (${special}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.name')}))`
     const source = `FROM ${this.stage.grants} s WHERE s.kind = '${kind}'`
     await this.#report(
       `SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`,
@@ -190,21 +216,40 @@ class Merge {
         `the rule of project ${quote(project)} for ${kind} ${quote(String(a))} was left out: there is no such ${kind}`,
     )
     const [row] = await this.#select(
-      `SELECT sum((s.read AND NOT coalesce(p.read, 0)) + (s.write AND NOT coalesce(p.write, 0))
-          + (NOT s.read AND NOT s.write AND p.package IS NULL)) AS n
-        FROM ${this.stage.grants} s LEFT JOIN ${table} p ON p.package = s.package AND p.${column} = s.name
+      `SELECT sum(CASE WHEN s."read" AND NOT coalesce(p."read", FALSE) THEN 1 ELSE 0 END
+          + CASE WHEN s."write" AND NOT coalesce(p."write", FALSE) THEN 1 ELSE 0 END
+          + CASE WHEN NOT s."read" AND NOT s."write" AND p.package IS NULL THEN 1 ELSE 0 END) AS n
+        FROM ${this.stage.grants} s LEFT JOIN ${table} p
+          ON ${same('p.package', 's.package')} AND ${same(`p.${column}`, 's.name')}
         WHERE s.kind = '${kind}' AND ${exists}`,
     )
+    if (kind === 'group') await this.#addSpecialGroups(source)
     await trx.raw(
-      `INSERT INTO ${table} (package, read, write, ${column})
-        SELECT s.package, s.read, s.write, s.name ${source} AND ${exists} ORDER BY 1, 4
-        ON CONFLICT (package, ${column}) DO UPDATE
-          SET read = coalesce(${table}.read, 0) OR excluded.read,
-            write = coalesce(${table}.write, 0) OR excluded.write
-          WHERE (excluded.read AND NOT coalesce(${table}.read, 0))
-            OR (excluded.write AND NOT coalesce(${table}.write, 0))`,
+      `INSERT INTO ${table} (package, "read", "write", ${column})
+        SELECT s.package, s."read", s."write", s.name ${source} AND ${exists} ORDER BY 1, 4
+        ${this.#addedTo(table, column)}`,
     )
     return Number(row?.['n'] ?? 0)
+  }
+
+  /** What happens to a rule that is there: it gives more, never less. */
+  #addedTo(table: string, column: string): string {
+    const stored = (flag: string) => `coalesce(${table}."${flag}", FALSE)`
+    if (this.dialect.name === 'mysql') {
+      const added = (flag: string) => `"${flag}" = ${stored(flag)} OR VALUES("${flag}")`
+      return `ON DUPLICATE KEY UPDATE ${added('read')}, ${added('write')}`
+    }
+    const added = (flag: string) => `"${flag}" = ${stored(flag)} OR excluded."${flag}"`
+    const more = (flag: string) => `(excluded."${flag}" AND NOT ${stored(flag)})`
+    return `ON CONFLICT (package, ${column}) DO UPDATE SET ${added('read')}, ${added('write')}
+      WHERE ${more('read')} OR ${more('write')}`
+  }
+
+  async #addSpecialGroups(source: string): Promise<void> {
+    const rows = await this.#select(`SELECT DISTINCT s.name AS name ${source} AND s.name IN (${special})`)
+    const named = rows.map(row => String(row['name']))
+    const groups = specialGroups.filter(group => named.includes(group))
+    await addSpecialGroups(this.trx, this.dialect, groups)
   }
 
   async #mergeRegistration(): Promise<boolean> {
@@ -234,8 +279,8 @@ class Merge {
     if (count > maxNotices) this.#notices.push(`… and ${count - maxNotices} more like that`)
   }
 
-  #select(query: string): Promise<Record<string, unknown>[]> {
-    return this.trx.raw<Record<string, unknown>[]>(query)
+  async #select(query: string): Promise<Record<string, unknown>[]> {
+    return this.dialect.rowsOf(await this.trx.raw(query))
   }
 
   async #count(source: string): Promise<number> {
@@ -244,10 +289,5 @@ class Merge {
   }
 }
 
-/** Finds the names that are refused when they are created, and few others: a dump may hold a hundred thousand. */
-const maybeRefused = (column: string): string =>
-  `${column} IN ('__token__', 'admin', ${special}) OR ${column} LIKE '%:%' OR ${column} <> trim(${column})
-    OR ${column} = '' OR length(${column}) > 255
-    OR ${column} GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'`
-
+const namesPerStatement = 1000
 const special = specialGroups.map(group => `'${group}'`).join(', ')

@@ -3,18 +3,32 @@ import type {Config} from '../../config/config.js'
 import {sqlAccessFields} from '../../config/schema/access.js'
 import {PpcError} from '../../errors.js'
 import {normalizeName} from '../../packaging/names.js'
-import {openDatabase, type Database} from '../../sql/database.js'
+import {openDatabase, type Database, type Watched} from '../../sql/database.js'
+import {poolOptions} from '../../sql/server-pool.js'
 import type {Access, AccessWriter, Account, AclEntry, Grant, Principal, Rules} from '../access.js'
 import {specialGroups} from '../names.js'
 import {permissionsOf, RulesBuilder} from '../rules.js'
 import {exportRows} from './export.js'
+import {maybeNotNormalized} from './odd-names.js'
 import {createTables, keyvals} from './tables.js'
 import {isRemembered, rememberAdmin, SqlAccessWriter} from './writer.js'
 
+const watched: Watched = {
+  tables: {
+    pypicloud_users: ['username', 'password', 'admin', 'pending'],
+    pypicloud_groups: ['name'],
+    pypicloud_user_groups: ['username', 'group'],
+    pypicloud_user_permissions: ['package', 'username', 'read', 'write'],
+    pypicloud_group_permissions: ['package', 'groupname', 'read', 'write'],
+    pypicloud_keyvals: ['key', 'value'],
+  },
+}
+
 /** Users, groups and rules in pypicloud's tables (COMPAT §5.4), which are created where they are missing. */
 export async function openSqlAccess(config: Config): Promise<Access> {
-  const {url} = config.read(sqlAccessFields)
-  const database = await openDatabase(url, {file: config.file, key: 'auth.db.url'})
+  const fields = config.read(sqlAccessFields)
+  const where = {file: config.file, key: 'auth.db.url'}
+  const database = await openDatabase(fields.url, where, {watched, pool: poolOptions(fields)})
   try {
     await createTables(database)
     await noteAdmin(database)
@@ -57,12 +71,14 @@ class SqlAccess implements Access {
     this.writer = new SqlAccessWriter(database)
   }
 
-  changeToken(): string {
+  changeToken(): string | Promise<string> {
     return this.database.changeToken()
   }
 
   async findAccount(username: string): Promise<Account | undefined> {
-    const row = (await this.database.knex('pypicloud_users').where({username}).first()) as
+    const {knex, dialect} = this.database
+    const found = knex('pypicloud_users').whereRaw(...dialect.is('username', username))
+    const row = (await found.first()) as
       {username: string; password: string; admin: unknown; pending: unknown} | undefined
     return (
       row && {
@@ -79,9 +95,9 @@ class SqlAccess implements Access {
       .knex('pypicloud_user_groups as m')
       .join('pypicloud_groups as g', 'g.name', 'm.group')
       .join('pypicloud_users as u', 'u.username', 'm.username')
-      .where('m.username', username)
+      .whereRaw(...this.database.dialect.is('m.username', username))
       .whereNotIn('g.name', specialGroups)
-      .orderBy('g.name')
+      .orderByRaw(this.database.dialect.exact('g.name'))
       .pluck('g.name')) as string[]
   }
 
@@ -90,7 +106,10 @@ class SqlAccess implements Access {
     const spellings = [normalized, ...((await this.#getSpellings()).get(normalized) ?? [])]
     const rules = new RulesBuilder()
     for (const kind of ['user', 'group'] as const) {
-      for (const row of await this.#selectPermissions(kind).whereIn('package', spellings)) {
+      const rows = this.#selectPermissions(kind).whereRaw(
+        ...this.database.dialect.isOneOf('package', spellings),
+      )
+      for (const row of await rows) {
         rules.add(kind, row.name, permissionsOf(row.read, row.write))
       }
     }
@@ -105,8 +124,8 @@ class SqlAccess implements Access {
   }
 
   /** pypicloud stores names as they are typed. Most are normalised, and found by the primary key without this. */
-  #getSpellings(): Promise<ReadonlyMap<string, readonly string[]>> {
-    const token = this.database.changeToken()
+  async #getSpellings(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const token = await this.database.changeToken()
     if (this.#spellings?.token !== token) {
       const reading = this.#readSpellings()
       this.#spellings = {token, byName: reading}
@@ -118,12 +137,8 @@ class SqlAccess implements Access {
   }
 
   async #readSpellings(): Promise<ReadonlyMap<string, readonly string[]>> {
-    const names = await this.#listStoredProjects(
-      query =>
-        query
-          .whereRaw(`package <> lower(package) OR package LIKE '%.%' OR package LIKE '%\\_%' ESCAPE '\\'`)
-          .orWhereRaw(`package LIKE '%--%'`)
-          .orWhereRaw(`length(package) <> length(cast(package AS blob))`), // lower() knows ASCII only
+    const names = await this.#listStoredProjects(query =>
+      query.whereRaw(maybeNotNormalized[this.database.dialect.name]('package')),
     )
     const byName = new Map<string, string[]>()
     for (const name of names) {
@@ -145,18 +160,20 @@ class SqlAccess implements Access {
   async #listStoredProjects(only: (query: Knex.QueryBuilder) => Knex.QueryBuilder): Promise<Set<string>> {
     const names = new Set<string>()
     for (const table of ['pypicloud_user_permissions', 'pypicloud_group_permissions']) {
-      const query = only(this.database.knex(table).distinct('package'))
+      const {knex, dialect} = this.database
+      const query = only(knex(table).distinct(knex.raw(`${dialect.exact('package')} AS package`)))
       for (const row of (await query) as {package: string}[]) names.add(row.package)
     }
     return names
   }
 
   async listGrants(principal: Principal): Promise<Grant[]> {
+    const {dialect} = this.database
     const query =
       'user' in principal
-        ? this.#selectPermissions('user').where('username', principal.user)
-        : this.#selectPermissions('group').where('groupname', principal.group)
-    return (await query.orderBy('package')).map(row => ({
+        ? this.#selectPermissions('user').whereRaw(...dialect.is('username', principal.user))
+        : this.#selectPermissions('group').whereRaw(...dialect.is('groupname', principal.group))
+    return (await query.orderByRaw(dialect.exact('package'))).map(row => ({
       project: row.package,
       principal,
       permissions: permissionsOf(row.read, row.write),
@@ -164,11 +181,11 @@ class SqlAccess implements Access {
   }
 
   async listUsers(): Promise<{username: string; admin: boolean}[]> {
-    const rows = (await this.database
-      .knex('pypicloud_users')
+    const {knex, dialect} = this.database
+    const rows: {username: string; admin: unknown}[] = await knex('pypicloud_users')
       .where({pending: false})
       .select('username', 'admin')
-      .orderBy('username')) as {username: string; admin: unknown}[]
+      .orderByRaw(dialect.exact('username'))
     return rows.map(({username, admin}) => ({username, admin: Boolean(admin)}))
   }
 
@@ -176,7 +193,7 @@ class SqlAccess implements Access {
     return (await this.database
       .knex('pypicloud_groups')
       .whereNotIn('name', specialGroups)
-      .orderBy('name')
+      .orderByRaw(this.database.dialect.exact('name'))
       .pluck('name')) as string[]
   }
 
@@ -184,8 +201,8 @@ class SqlAccess implements Access {
     return (await this.database
       .knex('pypicloud_user_groups as m')
       .join('pypicloud_users as u', 'u.username', 'm.username')
-      .where('m.group', group)
-      .orderBy('m.username')
+      .whereRaw(...this.database.dialect.is('m.group', group))
+      .orderByRaw(this.database.dialect.exact('m.username'))
       .pluck('m.username')) as string[]
   }
 
@@ -202,14 +219,14 @@ class SqlAccess implements Access {
   }
 
   async listOrphans(): Promise<Grant[]> {
-    const {knex} = this.database
+    const {knex, dialect} = this.database
     const users = await this.#selectPermissions('user')
       .whereNotIn('username', knex('pypicloud_users').select('username'))
-      .orderBy(['package', 'username'])
+      .orderByRaw(`${dialect.exact('package')}, ${dialect.exact('username')}`)
     const groups = await this.#selectPermissions('group')
       .whereNotIn('groupname', knex('pypicloud_groups').select('name'))
       .whereNotIn('groupname', specialGroups)
-      .orderBy(['package', 'groupname'])
+      .orderByRaw(`${dialect.exact('package')}, ${dialect.exact('groupname')}`)
     const toGrant = (row: PermissionRow, principal: Principal): Grant => ({
       project: row.package,
       principal,

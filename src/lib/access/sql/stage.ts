@@ -1,5 +1,8 @@
-import type {Database, SqlValue} from '../../sql/database.js'
+import type {OneConnection, SqlValue} from '../../sql/database.js'
+import type {Dialect} from '../../sql/dialect.js'
+import {InvalidInput} from '../../errors.js'
 import type {AclEntry} from '../access.js'
+import {maxLength, quote} from '../names.js'
 
 /** Rows that wait in memory for their INSERT: more of them save no time. */
 const rowsPerInsert = 200
@@ -9,9 +12,32 @@ let stages = 0
 const stagedTables = ['users', 'groups', 'members', 'grants'] as const
 type StagedTable = (typeof stagedTables)[number]
 
+const columns: Readonly<Record<StagedTable, readonly string[]>> = {
+  users: ['username', 'password', 'admin', 'pending'],
+  groups: ['name'],
+  members: ['grp', 'username'],
+  grants: ['package', 'kind', 'name', '"read"', '"write"'],
+}
+
+const onSqlite: Readonly<Record<StagedTable, string>> = {
+  users: '(username TEXT, password TEXT, admin INT, pending INT)',
+  groups: '(name TEXT)',
+  members: '(grp TEXT, username TEXT)',
+  grants: '(package TEXT, kind TEXT, name TEXT, "read" INT, "write" INT)',
+}
+
+/** Columns as those that they are compared with, so that comparisons find them by an index. */
+const likeTheirs: Readonly<Record<StagedTable, string>> = {
+  users: `SELECT username, nullif(password, '') AS password, admin, pending FROM pypicloud_users`, // may be NULL
+  groups: 'SELECT name FROM pypicloud_groups',
+  members: 'SELECT g.name AS grp, u.username FROM pypicloud_groups g CROSS JOIN pypicloud_users u',
+  grants: `SELECT p.package, u.username AS kind, u.username AS name, u.admin AS "read", u.admin AS "write"
+    FROM pypicloud_user_permissions p CROSS JOIN pypicloud_users u`,
+}
+
 /**
- * A dump in temporary tables of the one SQLite connection: they lock nothing of the database, need no memory for a
- * large dump, and go with the process.
+ * A dump in temporary tables of one connection: they lock nothing of the database, need no memory for a large dump, and
+ * go with the connection.
  */
 export class Stage {
   readonly users: string
@@ -21,8 +47,11 @@ export class Stage {
   registration: boolean | undefined
   readonly #waiting: Readonly<Record<StagedTable, SqlValue[][]>>
 
-  constructor(private readonly database: Database) {
-    const prefix = `temp.ppc_load_${(stages += 1)}`
+  constructor(
+    private readonly connection: OneConnection,
+    private readonly dialect: Dialect,
+  ) {
+    const prefix = `${dialect.name === 'sqlite' ? schema : ''}ppc_load_${(stages += 1)}`
     this.users = `${prefix}_users`
     this.groups = `${prefix}_groups`
     this.members = `${prefix}_members`
@@ -31,17 +60,16 @@ export class Stage {
   }
 
   async create(): Promise<void> {
-    const {knex} = this.database
-    await knex.raw('PRAGMA temp_store = FILE')
-    await knex.raw('PRAGMA temp.cache_size = -4000') // KiB
-    await knex.raw(
-      `CREATE TEMP TABLE ${unqualified(this.users)} (username TEXT, password TEXT, admin INT, pending INT)`,
-    )
-    await knex.raw(`CREATE TEMP TABLE ${unqualified(this.groups)} (name TEXT)`)
-    await knex.raw(`CREATE TEMP TABLE ${unqualified(this.members)} (grp TEXT, username TEXT)`)
-    await knex.raw(
-      `CREATE TEMP TABLE ${unqualified(this.grants)} (package TEXT, kind TEXT, name TEXT, read INT, write INT)`,
-    )
+    const {connection} = this
+    const isSqlite = this.dialect.name === 'sqlite'
+    if (isSqlite) {
+      await connection.run('PRAGMA temp_store = FILE')
+      await connection.run('PRAGMA temp.cache_size = -4000') // KiB
+    }
+    for (const table of stagedTables) {
+      const definition = isSqlite ? onSqlite[table] : `AS ${likeTheirs[table]} WHERE 1 = 0`
+      await connection.run(`CREATE TEMPORARY TABLE ${this[table].replace(schema, '')} ${definition}`)
+    }
   }
 
   /** @returns what to wait for, if anything. */
@@ -68,6 +96,11 @@ export class Stage {
   }
 
   #put(table: StagedTable, row: SqlValue[]): Promise<void> | undefined {
+    if (this.dialect.name !== 'sqlite') {
+      for (const [index, value] of row.entries()) {
+        if (columns[table][index] !== 'password' && typeof value === 'string') checkLength(value)
+      }
+    }
     const rows = this.#waiting[table]
     rows.push(row)
     return rows.length >= rowsPerInsert ? this.#insert(table) : undefined
@@ -75,9 +108,9 @@ export class Stage {
 
   async #insert(table: StagedTable): Promise<void> {
     const rows = this.#waiting[table].splice(0)
-    if (rows.length === 0) return
-    const values = rows[0]?.map(() => '?').join(', ')
-    await this.database.runMany(this.database.knex, `INSERT INTO ${this[table]} VALUES (${values})`, rows)
+    if (rows.length > 0) {
+      await this.connection.insertMany({table: this[table], columns: columns[table]}, rows)
+    }
   }
 
   async flush(): Promise<void> {
@@ -85,15 +118,25 @@ export class Stage {
   }
 
   async close(): Promise<void> {
-    for (const table of stagedTables) await this.database.knex.raw(`DROP TABLE IF EXISTS ${this[table]}`)
+    for (const table of stagedTables) await this.connection.run(`DROP TABLE IF EXISTS ${this[table]}`)
   }
 }
 
-const unqualified = (table: string): string => table.slice('temp.'.length)
+/** @throws {InvalidInput} for what SQLite alone has room for. */
+function checkLength(name: string): void {
+  if (name.length > maxLength && Array.from(name).length > maxLength) {
+    throw new InvalidInput(
+      `the dump has the name ${quote(name)}, and the database has room for ${maxLength} characters`,
+    )
+  }
+}
+
+/** Of SQLite's temporary tables, so that none of the same name in the database is meant. */
+const schema = 'temp.'
 
 /** Must be closed. */
-export async function openStage(database: Database): Promise<Stage> {
-  const stage = new Stage(database)
+export async function openStage(connection: OneConnection, dialect: Dialect): Promise<Stage> {
+  const stage = new Stage(connection, dialect)
   await stage.create()
   return stage
 }

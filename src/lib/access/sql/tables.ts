@@ -1,4 +1,5 @@
 import type {Database} from '../../sql/database.js'
+import {findTables} from '../../sql/tables.js'
 
 /** pypicloud's tables, to the letter as its 1.3.12 creates them on SQLite (COMPAT §5.4). */
 const tables: Readonly<Record<string, string>> = {
@@ -50,14 +51,30 @@ export const keyvals = {
   hadAdmin: 'ppc_had_admin',
 } as const
 
+/**
+ * On MySQL names tell upper from lower case, as everywhere else. Beside tables that are there already, a new one is as
+ * they are: a foreign key needs the same collation on both sides.
+ */
+function onMysql(table: string, alone: boolean): string {
+  const text = alone ? 'VARCHAR(255) COLLATE utf8mb4_bin' : 'VARCHAR(255)'
+  const options = alone ? 'ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4' : 'ENGINE=InnoDB'
+  return `${(tables[table] ?? '').replaceAll('VARCHAR(255)', text).replace(/\b(read|write) BOOLEAN/g, '"$1" BOOLEAN')} ${options}`
+}
+
 /** Creates those tables that are missing; two processes may do so at once. Writes nothing when none is. */
 export async function createTables(database: Database): Promise<void> {
-  const findMissing = async (knex: Database['knex']): Promise<string[]> => {
-    const found = (await knex('sqlite_master').where({type: 'table'}).pluck('name')) as string[]
-    return Object.keys(tables).filter(name => !found.includes(name))
+  const {knex, dialect} = database
+  const names = Object.keys(tables)
+  const findMissing = async (from: Database['knex']): Promise<string[]> => {
+    const found = await findTables(from, dialect, names)
+    return names.filter(name => !found.has(name))
   }
-  if ((await findMissing(database.knex)).length === 0) return
+  if ((await findMissing(knex)).length === 0) return
   await database.transaction(async trx => {
-    for (const name of await findMissing(trx)) await trx.raw(tables[name] ?? '')
+    const missing = await findMissing(trx)
+    for (const name of missing) {
+      const sql = dialect.name === 'mysql' ? onMysql(name, missing.length === names.length) : tables[name]
+      await trx.raw(sql ?? '')
+    }
   })
 }

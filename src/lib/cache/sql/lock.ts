@@ -4,13 +4,13 @@ import {LockHeld, LockLost, Unavailable} from '../../errors.js'
 import type {Database} from '../../sql/database.js'
 import type {Lock, LockOptions} from '../cache.js'
 
-const now = "unixepoch('subsec')"
 /** Seconds. No lock is taken for longer: what expires later was written before the clock was put back. */
 const longestExpiry = 3600
 
 /** A row of `ppc_toolkit_locks`. Whoever finds it expired by the database's clock may take it over. */
 export async function acquireSqlLock(database: Database, name: string, options: LockOptions): Promise<Lock> {
   const expireAfter = options.expireAfterSeconds ?? 60
+  const {now} = database.dialect
   const token = randomUUID()
   await database.transaction(async transaction => {
     const held = (await transaction('ppc_toolkit_locks')
@@ -21,17 +21,23 @@ export async function acquireSqlLock(database: Database, name: string, options: 
           `expires_at BETWEEN ${now} AND ${now} + ${longestExpiry} AS alive, ${now} - acquired_at AS age`,
         ),
       )
-      .first()) as {owner: string; alive: number; age: number} | undefined
+      .forUpdate()
+      .first()) as {owner: string; alive: number | boolean; age: number} | undefined
     if (held?.alive) {
       throw new LockHeld(
         `the lock "${name}" of ${database.name} is held by ${held.owner}, for ${Math.max(0, Math.round(held.age))} s now`,
       )
     }
-    await transaction.raw(
-      `INSERT OR REPLACE INTO ppc_toolkit_locks (name, token, owner, acquired_at, expires_at)
-       VALUES (?, ?, ?, ${now}, ${now} + ?)`,
-      [name, token, options.owner, expireAfter],
-    )
+    await transaction('ppc_toolkit_locks')
+      .insert({
+        name,
+        token,
+        owner: options.owner,
+        acquired_at: transaction.raw(now),
+        expires_at: transaction.raw(`${now} + ?`, [expireAfter]),
+      })
+      .onConflict('name')
+      .merge()
   })
   return new SqlLock(database, name, token, expireAfter)
 }
@@ -67,7 +73,7 @@ class SqlLock implements Lock {
   async renew(knex: Knex): Promise<boolean> {
     const renewed = await knex('ppc_toolkit_locks')
       .where({name: this.name, token: this.token})
-      .update({expires_at: knex.raw(`${now} + ?`, [this.expireAfter])})
+      .update({expires_at: knex.raw(`${this.database.dialect.now} + ?`, [this.expireAfter])})
     if (renewed === 0) this.#abort()
     return renewed > 0
   }

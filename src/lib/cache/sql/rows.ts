@@ -1,5 +1,6 @@
 import {formatJson, quote} from '../../python-json.js'
 import type {DistFile, DistFileData} from '../../packaging/dist-file.js'
+import type {Dialect} from '../../sql/dialect.js'
 
 /** A row of pypicloud's table `packages`. */
 export interface Row {
@@ -23,17 +24,24 @@ export const fileOfRow = (row: Row): DistFile => ({
   data: parseData(row.data),
 })
 
-export const rowOfFile = (file: DistFile): Row => ({
+export const rowOfFile = (file: DistFile, dialect: Pick<Dialect, 'name'>): Row => ({
   filename: file.filename,
   name: file.name,
   version: file.version,
-  last_modified: formatTime(file.lastModified),
-  summary: file.summary === '' ? null : file.summary,
+  last_modified: dialect.name === 'mysql' ? wholeSeconds(file.lastModified) : formatTime(file.lastModified),
+  summary: formatSummary(file.summary, dialect),
   data: formatData(file.data),
 })
 
 /** As SQLAlchemy writes a DATETIME on SQLite. A Date has no microseconds: what follows the milliseconds is 000. */
 export const formatTime = (time: Date): string => time.toISOString().replace('T', ' ').replace('Z', '000')
+
+/** A DATETIME of MySQL has no fraction, and some servers would round it up. */
+const wholeSeconds = (time: Date): string => formatTime(time).slice(0, 'YYYY-MM-DD HH:MM:SS'.length)
+
+/** PostgreSQL has no text with a NUL in it. */
+const formatSummary = (summary: string | null, {name}: Pick<Dialect, 'name'>): string | null =>
+  (name === 'postgresql' ? summary?.replaceAll('\0', '') : summary) || null
 
 const timeForm = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?(\.\d{1,3})?/
 

@@ -1,10 +1,21 @@
-import type {Knex} from 'knex'
 import {StorageFailed} from '../../errors.js'
 import type {Database} from '../../sql/database.js'
+import type {Dialect} from '../../sql/dialect.js'
+import {findTables} from '../../sql/tables.js'
+import {updateSummary} from './old-schema.js'
 
-// pypicloud's table, in its own words (COMPAT §4.1), created only where there is none: an old one stays as it is.
-const packagesTable = [
-  `CREATE TABLE IF NOT EXISTS packages (
+const sqliteIndexes = [
+  'CREATE INDEX IF NOT EXISTS ix_packages_last_modified ON packages (last_modified)',
+  'CREATE INDEX IF NOT EXISTS ix_packages_name ON packages (name)',
+]
+
+/**
+ * pypicloud's table, in its own words (COMPAT §4.1), created only where there is none. On MySQL the names tell upper from
+ * lower case, as everywhere else; and whatever the database's character set is, a summary may be of any characters.
+ */
+const packagesTable: Readonly<Record<Dialect['name'], readonly string[]>> = {
+  sqlite: [
+    `CREATE TABLE IF NOT EXISTS packages (
 \tfilename VARCHAR(255) NOT NULL, 
 \tname VARCHAR(255) NOT NULL, 
 \tversion VARCHAR(1000) NOT NULL, 
@@ -13,50 +24,61 @@ const packagesTable = [
 \tdata TEXT NOT NULL, 
 \tPRIMARY KEY (filename)
 )`,
-  'CREATE INDEX IF NOT EXISTS ix_packages_last_modified ON packages (last_modified)',
-  'CREATE INDEX IF NOT EXISTS ix_packages_name ON packages (name)',
-]
+    ...sqliteIndexes,
+  ],
+  postgresql: [
+    `CREATE TABLE IF NOT EXISTS packages (
+      filename VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL, version VARCHAR(1000) NOT NULL,
+      last_modified TIMESTAMP WITHOUT TIME ZONE NOT NULL, summary TEXT, data TEXT NOT NULL, PRIMARY KEY (filename))`,
+    ...sqliteIndexes,
+  ],
+  mysql: [
+    `CREATE TABLE IF NOT EXISTS packages (
+      filename VARCHAR(255) COLLATE utf8mb4_bin NOT NULL, name VARCHAR(255) COLLATE utf8mb4_bin NOT NULL,
+      version VARCHAR(1000) NOT NULL, last_modified DATETIME NOT NULL, summary TEXT, data TEXT NOT NULL,
+      PRIMARY KEY (filename),
+      KEY ix_packages_last_modified (last_modified), KEY ix_packages_name (name)
+    ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4`,
+  ],
+}
 
 // Ours, which pypicloud never touches. Times are seconds since 1970 by the database's clock.
 const locksTable = `CREATE TABLE IF NOT EXISTS ppc_toolkit_locks (
   name VARCHAR(255) NOT NULL PRIMARY KEY, token VARCHAR(64) NOT NULL, owner TEXT NOT NULL,
-  acquired_at DOUBLE NOT NULL, expires_at DOUBLE NOT NULL)`
-const stateTable = `CREATE TABLE IF NOT EXISTS ppc_toolkit_state (
-  key VARCHAR(255) NOT NULL PRIMARY KEY, value TEXT NOT NULL, had_files INTEGER NOT NULL)`
+  acquired_at DOUBLE PRECISION NOT NULL, expires_at DOUBLE PRECISION NOT NULL)`
+export const sqliteStateTable = `CREATE TABLE IF NOT EXISTS ppc_toolkit_state (
+  "key" VARCHAR(255) NOT NULL PRIMARY KEY, value TEXT NOT NULL, had_files INTEGER NOT NULL)`
+/** `packages_id` tells of which table `packages` a fact is: see state.ts. */
+const serverStateTable = `CREATE TABLE IF NOT EXISTS ppc_toolkit_state (
+  "key" VARCHAR(255) NOT NULL PRIMARY KEY, value TEXT NOT NULL, had_files INTEGER NOT NULL,
+  packages_id VARCHAR(255) NOT NULL)`
+const anyCharacters = 'ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
+
+function statements({name}: Dialect, table: Table): readonly string[] {
+  if (table === 'packages') return packagesTable[name]
+  const ours = table === 'ppc_toolkit_locks' ? locksTable : serverStateTable
+  if (name === 'mysql') return [`${ours} ${anyCharacters}`]
+  return [name === 'sqlite' && table === 'ppc_toolkit_state' ? sqliteStateTable : ours]
+}
+
+const tables = ['packages', 'ppc_toolkit_locks', 'ppc_toolkit_state'] as const
+type Table = (typeof tables)[number]
 
 /** Creates the tables that are missing. A database that has them, or pypicloud's at least but read-only, is not touched. */
 export async function createTables(database: Database): Promise<void> {
-  const missing = await missingTables(database.knex)
-  if (missing.size === 0) return
-  try {
-    await database.transaction(async transaction => {
-      if (missing.has('packages')) for (const sql of packagesTable) await transaction.raw(sql)
-      await transaction.raw(locksTable)
-      await transaction.raw(stateTable)
-    })
-  } catch (error) {
-    if (!(error instanceof StorageFailed) || missing.has('packages')) throw error
+  const {knex, dialect} = database
+  const present = await findTables(knex, dialect, tables)
+  const missing = tables.filter(table => !present.has(table))
+  if (missing.length > 0) {
+    try {
+      await database.transaction(async transaction => {
+        for (const table of missing) {
+          for (const sql of statements(dialect, table)) await transaction.raw(sql)
+        }
+      })
+    } catch (error) {
+      if (!(error instanceof StorageFailed) || missing.includes('packages')) throw error
+    }
   }
-}
-
-async function missingTables(knex: Knex): Promise<Set<string>> {
-  const names = ['packages', 'ppc_toolkit_locks', 'ppc_toolkit_state']
-  const present = await knex<{name: string}>('sqlite_master').where('type', 'table').whereIn('name', names)
-  return new Set(names.filter(name => !present.some(table => table.name === name)))
-}
-
-/** pypicloud's rebuild drops and creates `packages`, and may leave it empty or half full. Then it is younger than ours. */
-export async function packagesWereDropped(knex: Knex): Promise<boolean> {
-  const tables = await knex<{name: string; rowid: number}>('sqlite_master')
-    .where('type', 'table')
-    .whereIn('name', ['packages', 'ppc_toolkit_state'])
-    .orderBy('rowid') // in the order of creation, which VACUUM and dumps keep
-    .select('name')
-  return tables[0]?.name !== 'packages'
-}
-
-/** Makes our table the younger one again, and forgets what it held about the dropped one. */
-export async function recreateState(knex: Knex): Promise<void> {
-  await knex.raw('DROP TABLE IF EXISTS ppc_toolkit_state')
-  await knex.raw(stateTable)
+  if (present.has('packages')) await updateSummary(database)
 }

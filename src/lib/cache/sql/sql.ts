@@ -3,8 +3,9 @@ import type {Knex} from 'knex'
 import type {Config} from '../../config/config.js'
 import {sqlCacheFields} from '../../config/schema/cache.js'
 import type {DistFile, ProjectSummary} from '../../packaging/dist-file.js'
-import {openDatabase, type Database, type DatabaseOptions} from '../../sql/database.js'
+import {openDatabase, type Database, type DatabaseOptions, type Watched} from '../../sql/database.js'
 import type {DatabaseOrigin} from '../../sql/failures.js'
+import {poolOptions} from '../../sql/server-pool.js'
 import {
   sameRow,
   type Cache,
@@ -16,22 +17,31 @@ import {
   type WriteOptions,
 } from '../cache.js'
 import {acquireSqlLock, renewLock} from './lock.js'
-import {fileOfRow, parseTime, rowOfFile, type Row} from './rows.js'
-import {createTables, packagesWereDropped, recreateState} from './schema.js'
+import {fileOfRow, parseTime, type Row} from './rows.js'
+import {createTables} from './schema.js'
 import {keepNewest, matches} from '../search.js'
 import {narrowed} from './search.js'
+import {hasFiles, SqlState} from './state.js'
+import {deleteFiles, keepUnchanged, readFiles, writeFiles} from './writes.js'
 
 /** `pypi.db = sql`: pypicloud's table `packages` in the database of `db.url`. */
-export const openSqlCache = (config: Config): Promise<Cache> =>
-  openSqlCacheAt(config.read(sqlCacheFields).url, {file: config.file, key: 'db.url'})
+export async function openSqlCache(config: Config): Promise<Cache> {
+  const fields = config.read(sqlCacheFields)
+  return openSqlCacheAt(fields.url, {file: config.file, key: 'db.url'}, {pool: poolOptions(fields)})
+}
+
+const watched: Watched = {
+  tables: {packages: ['filename', 'name', 'version', 'last_modified', 'summary', 'data']},
+  nameColumn: 'name',
+}
 
 /** As `openSqlCache`, for a database that is named by its URL. `where` is for messages. */
 export async function openSqlCacheAt(
   url: string,
   where: DatabaseOrigin,
-  options?: DatabaseOptions,
+  options: Omit<DatabaseOptions, 'watched'> = {},
 ): Promise<SqlCache> {
-  const database = await openDatabase(url, where, options)
+  const database = await openDatabase(url, where, {...options, watched})
   try {
     await createTables(database)
   } catch (error) {
@@ -42,19 +52,16 @@ export async function openSqlCacheAt(
 }
 
 const rowsPerPage = 1000
-// Others may have stored microseconds: a time that is the same to the millisecond stays as they wrote it.
-const upsert = `INSERT INTO packages (filename, name, version, last_modified, summary, data) VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT (filename) DO UPDATE SET name = excluded.name, version = excluded.version, summary = excluded.summary,
-    data = excluded.data, last_modified = CASE WHEN substr(packages.last_modified, 1, 23) = substr(excluded.last_modified, 1, 23)
-      THEN packages.last_modified ELSE excluded.last_modified END`
 
 export class SqlCache implements Cache {
   readonly name: string
   readonly shared: boolean
+  readonly #state: SqlState
 
   constructor(private readonly database: Database) {
     this.name = database.name
     this.shared = database.shared
+    this.#state = new SqlState(database)
   }
 
   async findFile(filename: string): Promise<DistFile | undefined> {
@@ -62,31 +69,28 @@ export class SqlCache implements Cache {
   }
 
   findFiles(filenames: readonly string[]): Promise<Map<string, DistFile>> {
-    return this.#withTable(() => readFiles(this.database.knex, filenames))
+    return this.#withTable(() => readFiles(this.database.knex, this.database.dialect, filenames))
   }
 
   async listFiles(project: string): Promise<DistFile[]> {
-    const rows = await this.#read(packages => packages.where('name', project))
+    const rows = await this.#read(packages => packages.whereRaw(...this.database.dialect.is('name', project)))
     return rows.map(fileOfRow)
   }
 
   async listProjects(): Promise<string[]> {
-    const rows = await this.#read(packages => packages.distinct('name').orderBy('name'))
-    return rows.map(({name}) => name)
+    const {knex, dialect} = this.database
+    const name = knex.raw(`${dialect.exact('name')} AS name`)
+    const rows = await this.#read(packages => packages.distinct(name).orderByRaw('1'))
+    return rows.map(row => row.name)
   }
 
   async listSummaries(): Promise<ProjectSummary[]> {
     const rows = await this.#withTable(() => {
-      const {knex} = this.database
-      const ranked = knex('packages')
-        .select('name', 'summary', 'last_modified')
-        .rowNumber('rank', over => {
-          void over.partitionBy('name').orderBy([
-            {column: 'last_modified', order: 'desc'},
-            {column: 'filename', order: 'desc'},
-          ])
-        })
-      return knex<Row>(ranked.as('ranked')).where('rank', 1).orderBy('name')
+      const {knex, dialect} = this.database
+      const [name, filename] = [dialect.exact('name'), dialect.exact('filename')]
+      const place = `row_number() OVER (PARTITION BY ${name} ORDER BY last_modified DESC, ${filename} DESC) AS place`
+      const ranked = knex('packages').select('name', 'summary', 'last_modified', knex.raw(place))
+      return knex<Row>(ranked.as('ranked')).where('place', 1).orderByRaw(name)
     })
     return rows.map(row => ({
       name: row.name,
@@ -96,6 +100,17 @@ export class SqlCache implements Cache {
   }
 
   async *listAllFiles(): AsyncGenerator<DistFile> {
+    const {knex, dialect} = this.database
+    if (dialect.name === 'sqlite') {
+      yield* this.#listByPages()
+      return
+    }
+    // servers may order by other rules than their index does: one query instead of a sort for every page
+    const all = knex('packages').select().orderByRaw(dialect.exact('filename'))
+    for await (const row of this.database.iterate<Row>(all)) yield fileOfRow(row)
+  }
+
+  async *#listByPages(): AsyncGenerator<DistFile> {
     let after: string | undefined
     for (;;) {
       const rows = await this.#read(packages => {
@@ -110,14 +125,17 @@ export class SqlCache implements Cache {
 
   async countFiles(): Promise<number> {
     const rows = await this.#read(packages => packages.count({count: '*'}))
-    return (rows[0] as {count?: number} | undefined)?.count ?? 0
+    return Number((rows[0] as {count?: number | string} | undefined)?.count ?? 0)
   }
 
   save(files: readonly DistFile[], options: SaveOptions = {}): Promise<DistFile[]> {
+    const {dialect} = this.database
     return this.#write(options.lock, async transaction => {
-      const written = options.seen ? await unchanged(transaction, files, options.seen) : [...files]
-      await this.database.runMany(transaction, upsert, valuesOf(written))
-      if (written.length > 0) await noteFiles(transaction, true)
+      const written = options.seen
+        ? await keepUnchanged(transaction, dialect, files, options.seen)
+        : [...files]
+      await writeFiles(this.database, transaction, written)
+      if (written.length > 0) await this.#state.noteFiles(transaction, true)
       return written
     })
   }
@@ -126,11 +144,10 @@ export class SqlCache implements Cache {
     files: readonly DistFile[],
     options: WriteOptions & {readonly ifUnchanged?: boolean} = {},
   ): Promise<{removed: DistFile[]; emptied: string[]}> {
+    const {dialect} = this.database
     return this.#write(options.lock, async transaction => {
-      const present = await readFiles(
-        transaction,
-        files.map(({filename}) => filename),
-      )
+      const filenames = files.map(({filename}) => filename)
+      const present = await readFiles(transaction, dialect, filenames, {forUpdate: true})
       const removed: DistFile[] = []
       for (const file of files) {
         const row = present.get(file.filename)
@@ -138,16 +155,18 @@ export class SqlCache implements Cache {
         present.delete(file.filename) // named twice is removed once
         removed.push(row)
       }
-      await this.database.runMany(
-        transaction,
-        'DELETE FROM packages WHERE filename = ?',
-        removed.map(({filename}) => [filename]),
-      )
+      await deleteFiles(transaction, dialect, removed)
       const emptied: string[] = []
       for (const name of new Set(removed.map(file => file.name))) {
-        if (!(await transaction('packages').where({name}).first('name'))) emptied.push(name)
+        const left: unknown = await transaction('packages')
+          .whereRaw(...dialect.is('name', name))
+          .forUpdate() // of two who remove the last two files, one has to see that nothing is left
+          .first('name')
+        if (!left) emptied.push(name)
       }
-      if (emptied.length > 0 && !(await hasFiles(transaction))) await noteFiles(transaction, false)
+      if (emptied.length > 0 && !(await hasFiles(transaction))) {
+        await this.#state.noteFiles(transaction, false)
+      }
       return {removed, emptied}
     })
   }
@@ -156,7 +175,9 @@ export class SqlCache implements Cache {
     const found = await this.#withTable(async () => {
       const newest = new Map<string, Pick<Row, 'filename' | 'name' | 'version' | 'summary'>>()
       const columns = this.database.knex('packages').select('filename', 'name', 'version', 'summary')
-      for await (const row of this.database.iterate<Row>(narrowed(columns, criteria, operator))) {
+      for await (const row of this.database.iterate<Row>(
+        narrowed(columns, this.database.dialect, criteria, operator),
+      )) {
         if (matches(row, criteria, operator)) keepNewest(newest, row)
       }
       return newest
@@ -165,8 +186,8 @@ export class SqlCache implements Cache {
     return [...files.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  changeToken(): string {
-    return this.database.changeToken()
+  changeToken(project?: string): string | Promise<string> {
+    return this.database.changeToken(project)
   }
 
   acquireLock(name: string, options: LockOptions): Promise<Lock> {
@@ -175,25 +196,11 @@ export class SqlCache implements Cache {
 
   /** Nothing once `packages` was dropped, or emptied by others than us: what we knew was about other rows. */
   getState(key: string): Promise<string | undefined> {
-    return this.#withTable(async () => {
-      const {knex} = this.database
-      if (await packagesWereDropped(knex)) return undefined
-      const row = await knex<StateRow>('ppc_toolkit_state').where({key}).first()
-      return row?.had_files && !(await hasFiles(knex)) ? undefined : row?.value
-    })
+    return this.#withTable(() => this.#state.get(key))
   }
 
   async setState(key: string, value: string | undefined, options: WriteOptions = {}): Promise<void> {
-    await this.#write(options.lock, async transaction => {
-      if (await packagesWereDropped(transaction)) await recreateState(transaction)
-      await transaction('ppc_toolkit_state').where({key}).delete()
-      if (value === undefined) return
-      await transaction('ppc_toolkit_state').insert({
-        key,
-        value,
-        had_files: Number(await hasFiles(transaction)),
-      })
-    })
+    await this.#write(options.lock, transaction => this.#state.set(transaction, key, value))
   }
 
   async check(): Promise<void> {
@@ -223,58 +230,10 @@ export class SqlCache implements Cache {
       try {
         return await work()
       } catch (error) {
-        if (attempt > 3 || !/no such table: packages$/.test(String(error))) throw error
+        if (attempt > 3 || !this.database.dialect.isMissingTable(error, 'packages')) throw error
       }
       if (attempt < 3) await sleep(50)
       else await createTables(this.database)
     }
   }
-}
-
-interface StateRow {
-  readonly key: string
-  readonly value: string
-  readonly had_files: number
-}
-
-/** One value holds all names: a statement with a thousand placeholders takes knex longer than SQLite. */
-async function readFiles(knex: Knex, filenames: readonly string[]): Promise<Map<string, DistFile>> {
-  if (filenames.length === 0) return new Map()
-  const rows = await knex<Row>('packages').whereRaw('filename IN (SELECT value FROM json_each(?))', [
-    JSON.stringify(filenames),
-  ])
-  return new Map(rows.map(row => [row.filename, fileOfRow(row)]))
-}
-
-async function unchanged(
-  transaction: Knex.Transaction,
-  files: readonly DistFile[],
-  seen: ReadonlyMap<string, DistFile>,
-): Promise<DistFile[]> {
-  const present = await readFiles(
-    transaction,
-    files.map(({filename}) => filename),
-  )
-  return files.filter(({filename}) => {
-    const row = present.get(filename)
-    const before = seen.get(filename)
-    return row && before ? sameRow(row, before) : row === before
-  })
-}
-
-function* valuesOf(files: readonly DistFile[]) {
-  for (const file of files) {
-    const row = rowOfFile(file)
-    yield [row.filename, row.name, row.version, row.last_modified, row.summary, row.data]
-  }
-}
-
-const hasFiles = async (knex: Knex): Promise<boolean> =>
-  (await knex('packages').first('filename')) !== undefined
-
-/** So that an empty table that we emptied is told from one that others did. */
-const noteFiles = async (transaction: Knex.Transaction, present: boolean): Promise<void> => {
-  await transaction('ppc_toolkit_state')
-    .where('had_files', Number(!present))
-    .update({had_files: Number(present)})
 }

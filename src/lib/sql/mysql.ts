@@ -1,0 +1,146 @@
+import {promisify} from 'node:util'
+import knex, {type Knex} from 'knex'
+import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
+import type {Connection} from 'mysql2'
+import type {Database, DatabaseOptions, Insertion, SqlValue, Watched} from './database.js'
+import type {DatabaseOrigin} from './failures.js'
+import {mysqlDialect} from './mysql-dialect.js'
+import {mysqlOptions} from './mysql-options.js'
+import {explainingClient, isStillThere, silent} from './server-client.js'
+import {ServerDatabase, type ServerDriver} from './server-database.js'
+import {explainServer} from './server-failures.js'
+import {defaultPool, knexPool} from './server-pool.js'
+import type {ServerUrl} from './url.js'
+
+/** How long after a commit was logged it may be before others see it. */
+const settlingMs = 1500
+
+/**
+ * For all sessions of ours: "group" and `||` as elsewhere; without NO_BACKSLASH_ESCAPES, for which the driver does not
+ * escape; a reader may be slow.
+ */
+const session = `SET time_zone = '+00:00', NAMES utf8mb4,
+  SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION',
+  SESSION net_write_timeout = 3600`
+
+/** As `openDatabase`, for MySQL and MariaDB. */
+export async function openMysql(
+  url: ServerUrl,
+  where: DatabaseOrigin,
+  options: DatabaseOptions,
+): Promise<Database> {
+  const connection = mysqlOptions(url, `${where.file}: ${where.key}`)
+  const {host, port, user, database, socketPath} = connection
+  const address = socketPath ?? `${host}:${port}`
+  const place = {title: 'MySQL', address, username: user ?? '', database: database ?? ''} as const
+  const explain = (error: unknown) => explainServer(error, place, where)
+  const busySeconds = options.busySeconds ?? 10
+  const prepare = async (client: unknown) => {
+    const wait = Math.max(1, Math.ceil(busySeconds))
+    await run(
+      client,
+      `${session}, SESSION innodb_lock_wait_timeout = ${wait}, SESSION lock_wait_timeout = ${wait}`,
+    )
+    await run(client, 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+  }
+  const connected = knex({
+    client: explainingClient(Mysql2Client, {explain, prepare}),
+    connection: connection as unknown as Knex.MySql2ConnectionConfig,
+    pool: knexPool(options.pool ?? defaultPool, client =>
+      isStillThere(client, () => run(client, 'SELECT 1')),
+    ),
+    compileSqlOnError: false, // values may be secrets
+    log: silent,
+  })
+  const driver = new MysqlDriver(connected, explain, options.watched ?? {tables: {}})
+  const opened = new ServerDatabase(`mysql://${address}/${place.database}`, driver, busySeconds)
+  try {
+    await opened.check()
+  } catch (error) {
+    await opened[Symbol.asyncDispose]()
+    throw error
+  }
+  return opened
+}
+
+class MysqlDriver implements ServerDriver {
+  readonly dialect = mysqlDialect
+  #log = {position: '', changedAt: -Infinity}
+  #reads = 0
+
+  constructor(
+    readonly knex: Knex,
+    readonly explain: (error: unknown) => unknown,
+    private readonly watched: Watched,
+  ) {}
+
+  /**
+   * The end of InnoDB's log, which every commit moves shortly before others see it; so for a moment after it has moved,
+   * each answer is another one. `UPDATE_TIME` of a table has seconds only, and row counters move before the commit.
+   */
+  async readActivity(): Promise<string> {
+    const result: unknown = await this.knex.raw(
+      `SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_lsn_current', 'Innodb_redo_log_current_lsn')`,
+    )
+    const position = this.dialect
+      .rowsOf(result)
+      .map(row => String(row['Value']))
+      .join(' ')
+    if (position !== this.#log.position) this.#log = {position, changedAt: performance.now()}
+    const settled = position !== '' && performance.now() - this.#log.changedAt > settlingMs
+    return `${position} ${settled ? '' : (this.#reads += 1)}`
+  }
+
+  /** By contents: InnoDB does not show which transaction wrote a row. */
+  async readState(name: string | undefined): Promise<string> {
+    const states: string[] = []
+    for (const [table, columns] of Object.entries(this.watched.tables)) {
+      const list = columns.map(column => `"${column}"`).join(', ')
+      const only = name !== undefined && this.watched.nameColumn ? `WHERE ${this.watched.nameColumn} = ?` : ''
+      try {
+        const result: unknown = await this.knex.raw(
+          `SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(CONCAT_WS('\\n', ${list})))) AS state FROM ${table} ${only}`,
+          only && name !== undefined ? [name] : [],
+        )
+        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
+      } catch (error) {
+        if (!this.dialect.isMissingTable(error, table)) throw error
+        states.push('missing') // in the middle of a rebuild by pypicloud
+      }
+    }
+    return states.join(', ')
+  }
+
+  async insert(
+    connection: unknown,
+    {table, columns, otherwise = ''}: Insertion,
+    rows: readonly (readonly SqlValue[])[],
+  ): Promise<void> {
+    await run(connection, `INSERT INTO ${table} (${columns.join(', ')}) VALUES ? ${otherwise}`, [rows])
+  }
+
+  async *read(
+    connection: unknown,
+    sql: string,
+    bindings: readonly unknown[],
+  ): AsyncGenerator<Record<string, unknown>> {
+    const client = connection as Connection
+    let whole = false
+    try {
+      const rows = client.query(sql, [...bindings]).stream({highWaterMark: 500})
+      for await (const row of rows) yield row as Record<string, unknown>
+      whole = true
+    } finally {
+      if (!whole) client.destroy() // what was not read would stand before the next answer
+    }
+  }
+}
+
+const run = (connection: unknown, sql: string, values: unknown[] = []): Promise<unknown> => {
+  const client = connection as Connection
+  return promisify((done: (error: Error | null, result?: unknown) => void) =>
+    client.query(sql, values, (error, result) => {
+      done(error, result)
+    }),
+  )()
+}

@@ -1,0 +1,162 @@
+import knex, {type Knex} from 'knex'
+import PostgresClient from 'knex/lib/dialects/postgres/index.js'
+import pg from 'pg'
+import type {Database, DatabaseOptions, Insertion, SqlValue, Watched} from './database.js'
+import type {DatabaseOrigin} from './failures.js'
+import {postgresqlDialect} from './postgresql-dialect.js'
+import {postgresqlOptions, type PostgresqlOptions} from './postgresql-options.js'
+import {explainingClient, isStillThere, silent} from './server-client.js'
+import {ServerDatabase, type ServerDriver} from './server-database.js'
+import {explainServer} from './server-failures.js'
+import {defaultPool, knexPool} from './server-pool.js'
+import type {ServerUrl} from './url.js'
+
+const rowsPerFetch = 500
+
+/**
+ * For all sessions of ours. pypicloud writes times in the session's zone and reads them as UTC; we write and read UTC,
+ * which is the same wherever the zone is UTC. An unfinished transaction must not outlive a host that froze.
+ */
+const session = `SET TIME ZONE 'UTC'; SET datestyle = 'ISO, MDY'; SET standard_conforming_strings = on;
+  SET client_encoding = 'UTF8'`
+
+/** As `openDatabase`. */
+export async function openPostgresql(
+  url: ServerUrl,
+  where: DatabaseOrigin,
+  options: DatabaseOptions,
+): Promise<Database> {
+  const at = `${where.file}: ${where.key}`
+  const connection = postgresqlOptions(url, at)
+  const {host, port, user, database} = connection.client
+  const address = host?.startsWith('/') ? host : `${host}:${port}`
+  const place = {title: 'PostgreSQL', address, username: user ?? '', database: database ?? ''} as const
+  const explain = (error: unknown) => explainServer(error, place, where)
+  const busySeconds = options.busySeconds ?? 10
+  const prepare = async (client: unknown) => {
+    await (client as pg.Client).query(`${session}; SET lock_timeout = ${Math.ceil(busySeconds * 1000)}`)
+  }
+  const Client = explainingClient(PostgresClient, {explain, prepare, connect: tryTls(connection.tls)})
+  const connected = knex({
+    client: Client,
+    connection: {...connection.client, types: asText} as Knex.PgConnectionConfig,
+    pool: knexPool(options.pool ?? defaultPool, client =>
+      isStillThere(client, () => (client as pg.Client).query('SELECT 1')),
+    ),
+    compileSqlOnError: false, // values may be secrets
+    log: silent,
+  })
+  const driver = new PostgresqlDriver(connected, explain, options.watched ?? {tables: {}})
+  const opened = new ServerDatabase(`postgresql://${address}/${place.database}`, driver, busySeconds)
+  try {
+    await opened.check()
+  } catch (error) {
+    await opened[Symbol.asyncDispose]()
+    throw error
+  }
+  return opened
+}
+
+/** Times stay text: a Date would be in the process's zone and have no microseconds. */
+const timeTypes = new Set<TypeId>([pg.types.builtins.TIMESTAMP, pg.types.builtins.TIMESTAMPTZ])
+type TypeId = (typeof pg.types.builtins)[keyof typeof pg.types.builtins]
+const asText = {
+  getTypeParser: (type: TypeId, format?: 'text' | 'binary') =>
+    timeTypes.has(type) ? (text: string) => text : (pg.types.getTypeParser(type, format) as unknown),
+}
+
+/** As libpq's sslmode: one after the other until the server agrees. What it agreed to is tried first the next time. */
+function tryTls(modes: PostgresqlOptions['tls']) {
+  let agreed = modes
+  return async (client: Knex.Client, connect: () => Promise<unknown>): Promise<unknown> => {
+    for (const [index, ssl] of agreed.entries()) {
+      Object.assign(client.connectionSettings, {ssl})
+      try {
+        const connection = await connect()
+        agreed = [ssl, ...modes.filter(mode => mode !== ssl)]
+        return connection
+      } catch (error) {
+        const refused = /does not support SSL|no encryption|SSL off|SSL connection/i.test(String(error))
+        if (!refused || index === agreed.length - 1) throw error
+      }
+    }
+    throw new Error('there is no way to connect')
+  }
+}
+
+class PostgresqlDriver implements ServerDriver {
+  readonly dialect = postgresqlDialect
+  readonly isolationLevel = 'repeatable read'
+
+  constructor(
+    readonly knex: Knex,
+    readonly explain: (error: unknown) => unknown,
+    private readonly watched: Watched,
+  ) {}
+
+  /**
+   * The snapshot that a query would see now: it differs after any commit that wrote something, in any database of the
+   * server, and is taken from memory. Statistics (pg_stat_*) would come seconds late.
+   */
+  async readActivity(): Promise<string> {
+    const {rows} = await this.knex.raw<{rows: {snapshot: string}[]}>(
+      'SELECT txid_current_snapshot()::text AS snapshot',
+    )
+    return rows[0]?.snapshot ?? ''
+  }
+
+  /**
+   * By `xmin`, the transaction that wrote a row: the sum of its hashes and the number of rows tell every insert, update
+   * and delete. The greatest `xmin` would not: a transaction may commit after another that began later.
+   */
+  async readState(name: string | undefined): Promise<string> {
+    const states: string[] = []
+    for (const table of Object.keys(this.watched.tables)) {
+      const only = name !== undefined && this.watched.nameColumn ? `WHERE ${this.watched.nameColumn} = ?` : ''
+      try {
+        const result: unknown = await this.knex.raw(
+          `SELECT concat_ws(' ', '${table}'::regclass::oid, count(*), sum(hashint8(xmin::text::bigint)::bigint)) AS state
+            FROM ${table} ${only}`,
+          only && name !== undefined ? [name] : [],
+        )
+        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
+      } catch (error) {
+        if (!this.dialect.isMissingTable(error, table)) throw error
+        states.push('missing') // in the middle of a rebuild by pypicloud
+      }
+    }
+    return states.join(', ')
+  }
+
+  async insert(
+    connection: unknown,
+    {table, columns, otherwise = ''}: Insertion,
+    rows: readonly (readonly SqlValue[])[],
+  ): Promise<void> {
+    const places = rows.map(
+      (_, row) => `(${columns.map((_, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
+    )
+    const text = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${places.join(', ')} ${otherwise}`
+    await (connection as pg.Client).query(text, rows.flat())
+  }
+
+  /** By a cursor, in a transaction of its own. */
+  async *read(
+    connection: unknown,
+    sql: string,
+    bindings: readonly unknown[],
+  ): AsyncGenerator<Record<string, unknown>> {
+    const client = connection as pg.Client
+    await client.query('BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0')
+    try {
+      await client.query(`DECLARE ppc_rows NO SCROLL CURSOR FOR ${sql}`, [...bindings])
+      for (;;) {
+        const {rows} = await client.query<Record<string, unknown>>(`FETCH ${rowsPerFetch} FROM ppc_rows`)
+        yield* rows
+        if (rows.length < rowsPerFetch) return
+      }
+    } finally {
+      await client.query('ROLLBACK').catch(() => undefined) // the connection is lost, which the pool notices
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import type {Knex} from 'knex'
+import type {ChangeSource} from './server-changes.js'
+import {ServerChanges} from './server-changes.js'
+import {retryWhileBusy} from './busy.js'
+import type {Database, Insertion, OneConnection, SqlValue} from './database.js'
+import type {Dialect} from './dialect.js'
+import {isConflict, isStale} from './server-failures.js'
+
+/** What PostgreSQL and MySQL do in their own ways. */
+export interface ServerDriver extends ChangeSource {
+  readonly dialect: Dialect
+  /** Its queries fail with PpcErrors. */
+  readonly knex: Knex
+  /** Of transactions, where it is not that of the session. */
+  readonly isolationLevel?: Knex.IsolationLevels
+  /** One statement with several rows. */
+  insert(connection: unknown, insertion: Insertion, rows: readonly (readonly SqlValue[])[]): Promise<void>
+  /** The rows as they come from the server, which must not be far ahead of the reader. */
+  read(connection: unknown, sql: string, bindings: readonly unknown[]): AsyncIterable<Record<string, unknown>>
+  explain(error: unknown): unknown
+}
+
+/** How often a row that somebody else has just made or removed is a reason to run a transaction again. */
+const mostStale = 3
+/** Of one statement. */
+const rowsPerInsert = 500
+const charactersPerInsert = 500_000
+
+/** A database on a server, by a pool of connections. */
+export class ServerDatabase implements Database {
+  readonly shared = true
+  readonly dialect: Dialect
+  readonly knex: Knex
+  readonly #changes: ServerChanges
+  #closed: Promise<void> | undefined
+
+  constructor(
+    readonly name: string,
+    private readonly driver: ServerDriver,
+    private readonly busySeconds: number,
+  ) {
+    this.dialect = driver.dialect
+    this.knex = driver.knex
+    this.#changes = new ServerChanges(name, driver)
+  }
+
+  changeToken(name?: string): string | Promise<string> {
+    return this.#changes.token(name)
+  }
+
+  transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {
+    return this.#transaction(work, undefined)
+  }
+
+  async #transaction<T>(
+    work: (transaction: Knex.Transaction) => PromiseLike<T>,
+    connection: unknown,
+  ): Promise<T> {
+    const {isolationLevel} = this.driver
+    const options = {
+      ...(isolationLevel ? {isolationLevel} : {}),
+      ...(connection === undefined ? {} : {connection}),
+    }
+    let stale = 0
+    const mayHelp = (error: unknown) => isConflict(error) || (isStale(error) && (stale += 1) <= mostStale)
+    try {
+      return await retryWhileBusy(
+        this.busySeconds,
+        () => this.knex.transaction(async transaction => work(transaction), options),
+        mayHelp,
+      )
+    } catch (error) {
+      throw this.driver.explain(error)
+    } finally {
+      this.#changes.noteWrite() // also after a failure: a commit may have arrived whose answer was lost
+    }
+  }
+
+  insertMany(knex: Knex, insertion: Insertion, rows: Iterable<readonly SqlValue[]>): Promise<void> {
+    return this.#withConnection(knex, connection => this.#insertMany(connection, insertion, rows))
+  }
+
+  async #insertMany(
+    connection: unknown,
+    insertion: Insertion,
+    rows: Iterable<readonly SqlValue[]>,
+  ): Promise<void> {
+    try {
+      for (const batch of batches(rows)) await this.driver.insert(connection, insertion, batch)
+    } catch (error) {
+      throw this.driver.explain(error)
+    }
+  }
+
+  withConnection<T>(work: (connection: OneConnection) => Promise<T>): Promise<T> {
+    return this.#withConnection(this.knex, connection =>
+      work({
+        run: async sql => this.dialect.rowsOf(await this.knex.raw(sql).connection(connection)),
+        insertMany: (insertion, rows) => this.#insertMany(connection, insertion, rows),
+        transaction: within => this.#transaction(within, connection),
+      }),
+    )
+  }
+
+  /** The one of a transaction, or one from the pool. */
+  async #withConnection<T>(knex: Knex, work: (connection: unknown) => Promise<T>): Promise<T> {
+    const client = knex.client as Knex.Client
+    const connection: unknown = await client.acquireConnection()
+    try {
+      return await work(connection)
+    } finally {
+      await client.releaseConnection(connection)
+    }
+  }
+
+  async *iterate<Row>(query: Knex.QueryBuilder): AsyncGenerator<Row> {
+    const {sql, bindings} = query.toSQL().toNative()
+    const client = this.knex.client as Knex.Client
+    const connection: unknown = await client.acquireConnection()
+    try {
+      for await (const row of this.driver.read(connection, sql, bindings)) yield row as Row
+    } catch (error) {
+      throw this.driver.explain(error)
+    } finally {
+      await client.releaseConnection(connection)
+    }
+  }
+
+  async check(): Promise<void> {
+    await this.knex.raw('SELECT 1')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.knex.destroy().finally(() => this.#changes[Symbol.dispose]())
+    await this.#closed
+  }
+}
+
+function* batches(rows: Iterable<readonly SqlValue[]>): Generator<(readonly SqlValue[])[]> {
+  let batch: (readonly SqlValue[])[] = []
+  let characters = 0
+  for (const row of rows) {
+    batch.push(row)
+    for (const value of row) characters += typeof value === 'string' ? value.length : 8
+    if (batch.length < rowsPerInsert && characters < charactersPerInsert) continue
+    yield batch
+    batch = []
+    characters = 0
+  }
+  if (batch.length > 0) yield batch
+}
