@@ -11,8 +11,11 @@ export interface Versitygw extends Service {
   readonly directory: string
 }
 
-/** A strict S3 over a directory, which checks signatures; region `us-east-1`. */
-export async function startVersitygw(): Promise<Versitygw> {
+/**
+ * A strict S3 over a directory, which checks signatures; region `us-east-1`.
+ * @param virtualDomain below which buckets have hosts of their own, besides their paths.
+ */
+export async function startVersitygw({virtualDomain}: {virtualDomain?: string} = {}): Promise<Versitygw> {
   const keys = {accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key'}
   const server = await startServer({
     name: 'versitygw',
@@ -20,7 +23,8 @@ export async function startVersitygw(): Promise<Versitygw> {
       await mkdir(join(directory, 'data'))
       const address = ['--port', `127.0.0.1:${port}`, '--region', 'us-east-1']
       const access = ['--access', keys.accessKeyId, '--secret', keys.secretAccessKey]
-      return [program('versitygw'), ...access, ...address, 'posix', join(directory, 'data')]
+      const domain = virtualDomain === undefined ? [] : ['--virtual-domain', virtualDomain]
+      return [program('versitygw'), ...access, ...address, ...domain, 'posix', join(directory, 'data')]
     },
     answers: answersHttp,
   })

@@ -11,22 +11,27 @@ export interface Agents {
   readonly httpsAgent: Agent
 }
 
-/**
- * Connections to the service: how many, through which proxy and trusting whom. As boto, `storage.proxies` wins over
- * HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment.
- */
-export function s3Agents(settings: S3Settings, environment = process.env): Agents {
-  const {maxPoolConnections: maxSockets = defaultConnections, proxies} = settings.values
-  const host = settings.endpoint?.hostname ?? 'amazonaws.com'
+/** Connections to the service: how many, through which proxy and trusting whom. */
+export function s3Agents(settings: S3Settings): Agents {
+  const {maxPoolConnections: maxSockets = defaultConnections} = settings.values
   const common = {keepAlive: true, maxSockets}
   const trust = {
     ...(settings.authorities === false && {rejectUnauthorized: false}),
     ...(typeof settings.authorities === 'string' && {ca: settings.authorities}),
   }
-  const proxyOf = (scheme: Scheme) =>
-    proxies.get(scheme) ?? (proxies.size > 0 ? undefined : environmentProxy(scheme, host, environment))
   return {
-    httpAgent: agentFor('http', proxyOf('http'), common),
-    httpsAgent: agentFor('https', proxyOf('https'), {...common, ...trust}),
+    httpAgent: agentFor('http', proxyOf('http', settings), common),
+    httpsAgent: agentFor('https', proxyOf('https', settings), {...common, ...trust}),
   }
 }
+
+/** As boto, `storage.proxies` wins over HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment. */
+export function proxyOf(scheme: Scheme, {endpoint, values: {proxies}}: S3Settings): string | undefined {
+  const proxy = proxies.get(scheme)
+  if (proxy !== undefined || proxies.size > 0) return proxy
+  return environmentProxy(scheme, endpoint?.hostname ?? 'amazonaws.com')
+}
+
+/** By which the service is asked. */
+export const schemeOf = ({endpoint, values}: S3Settings): Scheme =>
+  (endpoint ? endpoint.protocol === 'https:' : values.useSsl) ? 'https' : 'http'

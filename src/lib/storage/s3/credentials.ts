@@ -1,6 +1,7 @@
 import type {S3Client} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
-import {connectionProblem, statusOf} from './errors.js'
+import {connectionProblem} from './connection.js'
+import {statusOf} from './errors.js'
 
 /**
  * Finds the credentials before anything is asked with them: what fails here is no fault of the bucket or its service.

@@ -1,5 +1,5 @@
 import {PpcError, StorageFailed, Unavailable} from '../../errors.js'
-import {errorCode} from '../file/errors.js'
+import {connectionFailure, proxyFailure} from './connection.js'
 import type {S3Settings} from './settings.js'
 
 /** What the SDK puts on an error beside name and message. */
@@ -48,17 +48,6 @@ export function otherRegion(error: unknown): string | undefined {
   )
 }
 
-const unreachable: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
-  ENOTFOUND: 'the name of the host is not known',
-  EAI_AGAIN: "the name of the host can't be looked up now",
-  EHOSTUNREACH: 'there is no way to the host',
-  ENETUNREACH: 'there is no way to the network',
-  ECONNRESET: 'the connection broke',
-  EPIPE: 'the connection broke',
-  ETIMEDOUT: 'it does not answer in time',
-}
-
 /** An error of the SDK as one sentence that names what to change; every other error is returned as it is. */
 export function s3Failure(error: unknown, what: string, settings: S3Settings): unknown {
   if (!(error instanceof Error) || error instanceof PpcError) return error
@@ -67,8 +56,8 @@ export function s3Failure(error: unknown, what: string, settings: S3Settings): u
   const region = otherRegion(error)
   if (region !== undefined)
     return new StorageFailed(`${what}: ${wrongRegion(region, settings)}`, {cause: error})
-  const connection = connectionFailure(error, settings)
-  if (connection !== undefined) return connection(what)
+  const connection = connectionFailure(error, what, settings)
+  if (connection !== undefined) return connection
   const status = statusOf(error)
   if (status === undefined) return error
   if (status >= 500 || status === 429) {
@@ -76,6 +65,7 @@ export function s3Failure(error: unknown, what: string, settings: S3Settings): u
       cause: error,
     })
   }
+  if (status === 407) return proxyFailure(error, what, settings)
   if (status === 403) return new StorageFailed(`${what}: ${notAllowed(settings)}`, {cause: error})
   return new StorageFailed(`${what}: the service answers ${status} ${nameOf(error)}: ${error.message}`, {
     cause: error,
@@ -137,38 +127,3 @@ const notAllowed = ({place, values}: S3Settings): string =>
 
 export const wrongRegion = (region: string, {place, values}: S3Settings): string =>
   `the bucket ${values.bucket} is in the region ${region}: write storage.region_name = ${region} (${values.regionName === undefined ? 'it is not set' : `${place('storage.region_name')} is ${values.regionName}`})`
-
-/** Why nobody was reached: the end of a sentence. */
-export const connectionProblem = (error: Error): string | undefined =>
-  unreachable[errorCode(error) ?? errorCode(error.cause) ?? '']
-
-function connectionFailure(error: Error, settings: S3Settings): ((what: string) => PpcError) | undefined {
-  const code = errorCode(error) ?? errorCode(error.cause)
-  const address = settings.endpoint?.origin ?? 'AWS'
-  if (error.name === 'TimeoutError' && (code === undefined || !(code in unreachable))) {
-    return what => new Unavailable(`${what}: ${address} does not answer in time`, {cause: error})
-  }
-  if (code === undefined) return undefined
-  const reason = connectionProblem(error)
-  if (reason !== undefined) {
-    const key = settings.endpoint ? ` (${settings.place('storage.endpoint_url')})` : ''
-    return what => new Unavailable(`${what}: ${address} can't be reached: ${reason}${key}`, {cause: error})
-  }
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code)) {
-    return what =>
-      new StorageFailed(
-        `${what}: the certificate of ${address} is not trusted (${error.message}): name its authority in ${settings.place('storage.verify')}`,
-        {cause: error},
-      )
-  }
-  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
-    return what =>
-      new StorageFailed(
-        `${what}: ${address} does not speak HTTPS: see ${settings.place('storage.endpoint_url')}`,
-        {
-          cause: error,
-        },
-      )
-  }
-  return undefined
-}
