@@ -2,7 +2,7 @@ import {Args, Flags} from '@oclif/core'
 import {openBackends} from '../lib/backends.js'
 import type {Config} from '../lib/config/config.js'
 import {ensureAdmin, ensureConfig, usageLines} from '../lib/tasks/quickstart.js'
-import {getWriter} from '../lib/tasks/create-user.js'
+import {getWriter} from '../lib/tasks/access-writer.js'
 import {PpcCommand} from '../lib/terminal/command.js'
 
 export default class Quickstart extends PpcCommand {
@@ -51,7 +51,10 @@ export default class Quickstart extends PpcCommand {
   /** Shown as soon as it exists: whatever fails later, the password is not lost. */
   private async createAdmin(config: Config) {
     await using backends = await openBackends(config, ['access'])
-    const created = await ensureAdmin(config, getWriter(backends.access, config))
+    const created = await ensureAdmin(
+      config,
+      getWriter(backends.access, config, 'make an administrator in it'),
+    )
     if (created) {
       this.log(`Administrator: ${created.username}`)
       this.log(`Password:      ${created.password}   (shown this once)`)

@@ -169,7 +169,11 @@ describe('ppc user create', () => {
       ['old.ini', '__token__', /API token/],
       ['old.ini', 'bob', /there is a user "bob" already/],
       ['old.ini', 'pat', /waits for approval/],
-      ['conf.ini', 'eve', /conf\.ini: users of pypi\.auth = config can't be created.*\n.*ppc-gen-password/],
+      [
+        'conf.ini',
+        'eve',
+        /conf\.ini: .* pypi\.auth = config can't be changed by a command\n.*ppc-gen-password/,
+      ],
     ] as const) {
       const {code, stderr} = await tool(dir.path, `ppc user create --generate ${config} ${name}`)
       assert.equal(code, 1)

@@ -1,27 +1,8 @@
-import {AlreadyExists, type Access, type AccessWriter} from '../access/access.js'
+import {AlreadyExists, type Access} from '../access/access.js'
 import {checkUsername} from '../access/names.js'
 import {hashPassword} from '../access/passwords/index.js'
 import type {Config} from '../config/config.js'
 import {passwordFields} from '../config/schema/access.js'
-import {PpcError} from '../errors.js'
-
-/** The access backend's users can't be changed by us: they are lines of a config, or somebody else's directory. */
-export class NotWritable extends PpcError {
-  readonly code = 'PPC_NOT_WRITABLE'
-  override readonly statusCode = 400
-}
-
-/** @throws {NotWritable} saying where users of this backend are made instead. */
-export function getWriter(access: Access, config: Config): AccessWriter {
-  if (access.writer) return access.writer
-  const kind = config.core.auth
-  throw new NotWritable(`${config.file}: users of pypi.auth = ${kind} can't be created by a command`, {
-    hint:
-      kind === 'config'
-        ? 'Put "user.NAME = HASH" into that file, with a hash from ppc-gen-password; administrators are listed in auth.admins.'
-        : 'Create them where they are kept.',
-  })
-}
 
 /** Refuses early, before anybody types a password. @throws {InvalidInput} @throws {AlreadyExists} */
 export async function checkNewUser(access: Access, username: string): Promise<void> {
