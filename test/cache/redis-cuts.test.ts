@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {after, before, beforeEach, describe, it} from 'node:test'
-import type {Cache} from '../../src/lib/cache/cache.js'
+import {completeMark, type Cache} from '../../src/lib/cache/cache.js'
 import {Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {startService, type Service} from '../services/index.js'
@@ -100,5 +100,30 @@ describe('a Redis server whose connections break', needs('redis', 'redis-cli'), 
     await insist(() => cache.save([file('lib', '1')], {lock}))
     assert.equal(lock.signal.aborted, false)
     assert.equal((await direct.listFiles('lib')).length, 1)
+  })
+})
+
+describe('a Redis cluster of which a node hangs', needs('redis-cluster', 'redis-cli'), () => {
+  it('fails in one sentence meanwhile, and has lost nothing when it is back', async () => {
+    await using server = await startService('redis-cluster')
+    await using cache = await open(`cluster ${server.url}`)
+    const files = Array.from({length: 60}, (_, i) => file(`lib-${i % 6}`, `1.${i}`))
+    await cache.save(files.slice(0, 30))
+    await cache.setState(completeMark, 'now')
+    process.kill(server.pid, 'SIGSTOP')
+    const results = await Promise.allSettled(files.slice(30).map(each => cache.save([each])))
+    process.kill(server.pid, 'SIGCONT')
+    const failures = results.flatMap(result =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    )
+    assert.ok(failures.length > 0)
+    for (const failure of failures) {
+      assert.ok(failure instanceof Unavailable, String(failure))
+      assert.match(failure.message, /^server\.ini: db\.url: redis:\S+ [^\n]+$/)
+    }
+    await insist(() => cache.save(files))
+    assert.equal((await cache.findFiles(files.map(({filename}) => filename))).size, files.length)
+    assert.equal((await cache.listFiles('lib-3')).length, 10)
+    assert.equal(await insist(() => cache.getState(completeMark)), 'now')
   })
 })

@@ -183,7 +183,9 @@ function optionsOf({target, clusterNodes, sentinels, sentinelPassword}: RedisPla
   return {
     connectTimeout: 5000,
     socketTimeout: 5000,
-    ...(clusterNodes ? {} : {...place, db, retryStrategy: pause}),
+    ...(clusterNodes
+      ? {commandTimeout: 5000} // else it is tried with each new connection to a node that hangs
+      : {...place, db, retryStrategy: pause}),
     ...rest,
     lazyConnect: true,
     protocol: 2,
