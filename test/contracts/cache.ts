@@ -4,7 +4,8 @@ import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {after, before, describe, it} from 'node:test'
 import {fileURLToPath} from 'node:url'
-import type {Cache, Lock} from '../../src/lib/cache/cache.js'
+import type {Cache, Lock, SearchCriteria} from '../../src/lib/cache/cache.js'
+import {keepNewest, matches, type Searchable} from '../../src/lib/cache/search.js'
 import {LockHeld, LockLost} from '../../src/lib/errors.js'
 import type {DistFile, DistFileData} from '../../src/lib/packaging/dist-file.js'
 import type {CacheJob} from './cache-worker.js'
@@ -190,6 +191,53 @@ export function describeCache(
       assert.deepEqual(await found({name: [`${mine}_y`], summary: ['fund']}, 'or'), ['1.9', '2'])
       assert.deepEqual(await found({}, 'or'), ['2.0rc1', '2'])
       assert.deepEqual(await found({}, 'and'), ['2.0rc1', '2'])
+    })
+
+    law('searches as every other cache does, whatever the texts', async () => {
+      const texts = [
+        'ÄPFEL',
+        'äpfel',
+        '100%',
+        'a_b',
+        'c\\d',
+        'İstanbul',
+        'ß',
+        'SS',
+        '日本',
+        '🎉',
+        "it's",
+        'x  y',
+      ]
+      const versions = ['1.0', '1.10', '1.9', '2.0rc1', 'odd one']
+      const files = texts.flatMap((text, i) =>
+        versions.slice(0, 1 + (i % 5)).map((version, j) =>
+          file(`same-${i}`, version, {
+            summary: j === 1 ? null : `${text} and ${texts[(i + j) % texts.length] ?? ''}`,
+          }),
+        ),
+      )
+      await cache.save(files)
+      const mine = `${run}-SAME-1`
+      const criteria: SearchCriteria[] = [
+        ...texts.map((text, i): SearchCriteria =>
+          i % 2 === 0 ? {summary: [text]} : {name: [mine], summary: [text]},
+        ),
+        {name: [mine], summary: ['']},
+        {name: [mine, '0'], summary: ['and', 'ss']},
+      ]
+      for (const [i, each] of criteria.entries()) {
+        const operator = i % 3 === 0 ? 'or' : 'and'
+        const newest = new Map<string, Searchable>()
+        for (const row of files) if (matches(row, each, operator)) keepNewest(newest, row)
+        const found = (await cache.search(each, operator)).filter(({name}) =>
+          name.startsWith(project('same-')),
+        )
+        assert.deepEqual(
+          found.map(({filename}) => filename).sort(),
+          Array.from(newest.values(), ({filename}) => filename).sort(),
+          `${operator} ${JSON.stringify(each)}`,
+        )
+      }
     })
 
     law('changes its token with every change, by whichever opener', async () => {
