@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import {once} from 'node:events'
-import {createServer, type AddressInfo} from 'node:net'
+import {connect, createServer, type AddressInfo} from 'node:net'
 import {after, before, describe, it} from 'node:test'
 import {PpcError} from '../../src/lib/errors.js'
 import {startService} from '../services/index.js'
 import {freePort} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
+import {tempDir} from '../support/temp.js'
 import {openGate, openLdap} from './ldap-support.js'
 import {addEntries, organization, person, type Slapd} from './tree.js'
 
@@ -76,6 +77,21 @@ describe('a directory', available, () => {
     )
     const both = {'auth.ldap.url': `${down['auth.ldap.url']}, ${slapd.url}`}
     assert.equal(await logIn(both), 'lena')
+  })
+
+  it('is asked through a Unix socket', async () => {
+    await using directory = await tempDir()
+    const path = directory.join('ldapi')
+    const server = createServer(client => {
+      const target = connect(slapd.port, '127.0.0.1')
+      client.pipe(target).pipe(client)
+    }).listen(path)
+    await once(server, 'listening')
+    assert.equal(
+      await logIn({'auth.ldap.url': `ldapi://${encodeURIComponent(path).replaceAll('%', '%%')}`}),
+      'lena',
+    )
+    server.close()
   })
 
   it('that comes back, or loses connections, is asked again', async () => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import {after, before, describe, it} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {Attribute, Change} from 'ldapts'
 import {startService} from '../services/index.js'
 import {needs} from '../support/needs.js'
 import {ldapConfig, openLdap} from './ldap-support.js'
@@ -230,6 +232,23 @@ describe('users of a directory', available, () => {
     await administer(slapd, client => client.del(dn))
     assert.deepEqual(await log('first'), [undefined, 'new false'], 'verified a moment ago')
     assert.deepEqual(await log('other'), [undefined, undefined])
+  })
+
+  it('who are dismissed as administrators are so for as long as is remembered, and no longer', async () => {
+    const settings = {
+      'auth.ldap.admin_field': 'title',
+      'auth.ldap.admin_value': 'x',
+      'auth.ldap.cache_time': '1',
+    }
+    await using ldap = await openLdap({...search, ...settings})
+    const dn = `uid=chief,${people}`
+    await addEntries(slapd, [person(dn, {uid: 'chief', title: 'x', userPassword: 'secret'})])
+    assert.equal((await ldap.policy.authenticate('chief', 'secret'))?.admin, true)
+    const change = new Change({operation: 'delete', modification: new Attribute({type: 'title'})})
+    await administer(slapd, client => client.modify(dn, change))
+    while ((await ldap.policy.authenticate('chief', 'secret'))?.admin !== false) await sleep(50)
+    await administer(slapd, client => client.del(dn))
+    while (await ldap.policy.identify('chief')) await sleep(50)
   })
 
   it('have the groups and rules of the file with fallback = config, and none without', async () => {

@@ -143,8 +143,8 @@ export class AccessPolicy {
       const groups = await this.#access.listGroupsOf(account.username)
       return {account, identity: {username: account.username, admin: account.admin, groups}}
     }
-    // A directory does not tell that somebody was added: those who were not found are looked for again.
-    const keep = ({account}: Known) => account !== undefined || !this.#access.verifyPassword
+    // A directory does not tell that somebody was added: who can't log in is looked for again.
+    const keep = ({identity}: Known) => identity !== undefined || !this.#access.verifyPassword
     return whenReady(this.#access.changeToken(), token => this.#users.get(token, username, find, keep))
   }
 

@@ -189,7 +189,7 @@ class LdapAccess implements Access {
   }
 }
 
-const isKnown = ({user}: Found): boolean => user !== undefined
+const isKnown = ({user}: Found): boolean => user !== undefined && 'dn' in user
 
 /** Everybody whom the configuration file names, sorted. */
 async function collectNames(rules: Access): Promise<ReadonlySet<string>> {
