@@ -158,7 +158,17 @@ describe('azure-blob', needs('azurite'), () => {
       [
         'a name that no container has',
         {'storage.storage_container_name': 'No_Container'},
-        /storage\.storage_container_name/,
+        /server\.ini:\d+: storage\.storage_container_name: expected 3 to 63 lower-case .* found "No_Container"/,
+      ],
+      [
+        'an account that the service does not have',
+        {'storage.storage_account_url': `URL/../nobody`},
+        /the service knows no such account; see .*storage\.storage_account_url/,
+      ],
+      [
+        'a token that is none',
+        {'storage.storage_account_key': '', 'storage.storage_sas_token': 'secret'},
+        /storage\.storage_sas_token: has no shared access signature/,
       ],
       [
         'an address where nobody listens',
@@ -183,7 +193,9 @@ describe('azure-blob', needs('azurite'), () => {
     ]
     for (const [title, settings, expected] of cases) {
       it(title, async () => {
-        await assert.rejects(azure.open('wrong', settings), (error: Error) => {
+        const url = settings['storage.storage_account_url']?.replace('URL', azure.accountUrl)
+        const resolved = url === undefined ? settings : {...settings, 'storage.storage_account_url': url}
+        await assert.rejects(azure.open('wrong', resolved), (error: Error) => {
           assert.ok(error instanceof PpcError, error.stack)
           assert.match(error.message, expected)
           assert.equal(error.message.split('\n').length, 1)

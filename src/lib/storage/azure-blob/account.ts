@@ -29,6 +29,7 @@ export async function openAzureAccount(
   config: Config,
   values: Values<typeof azureStorageFields>,
 ): Promise<AzureAccount> {
+  checkContainerName(config, values.containerName)
   const url = serviceUrl(config, values)
   const tokenOfUrl = url.search.slice(1)
   url.search = ''
@@ -56,6 +57,11 @@ export async function openAzureAccount(
     }
   }
   if (sas !== undefined) {
+    const tokenKey =
+      values.sasToken === undefined ? 'storage.storage_account_url' : 'storage.storage_sas_token'
+    if (!new URLSearchParams(sas).get('sig')) {
+      throw problem(config, tokenKey, 'has no shared access signature: it would have a "sig=" in it')
+    }
     return {
       name: values.accountName,
       service: new BlobServiceClient(
@@ -63,13 +69,10 @@ export async function openAzureAccount(
         newPipeline(new AnonymousCredential(), pipelineOptions),
       ),
       authentication: 'token',
-      settings: settings(
-        named(
-          config,
-          values.sasToken === undefined ? 'storage.storage_account_url' : 'storage.storage_sas_token',
-        ),
-        {...endOf(sas), advice: 'A token needs the rights to read, create, write, delete and list.'},
-      ),
+      settings: settings(named(config, tokenKey), {
+        ...endOf(sas),
+        advice: 'A token needs the rights to read, create, write, delete and list.',
+      }),
     }
   }
   if (url.protocol !== 'https:') {
@@ -105,6 +108,17 @@ function serviceUrl(config: Config, {accountName, accountUrl}: Values<typeof azu
     const key = accountUrl === undefined ? 'storage.storage_account_name' : 'storage.storage_account_url'
     throw problem(config, key, 'gives no address of a service', error)
   }
+}
+
+/** The service would only say that it can't read the request. */
+function checkContainerName(config: Config, name: string): void {
+  const isUsual = name.length >= 3 && name.length <= 63 && /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name)
+  if (isUsual || /^\$(?:root|web|logs)$/.test(name)) return
+  throw problem(
+    config,
+    'storage.storage_container_name',
+    `expected 3 to 63 lower-case letters, digits and single hyphens, found "${name}"`,
+  )
 }
 
 /** A key that is cut off or has something else's form would only be refused as a wrong one. */

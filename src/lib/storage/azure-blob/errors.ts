@@ -26,7 +26,7 @@ export const azureStatus = (error: unknown): number | undefined =>
 
 /** That the container is there and the blob is not. */
 export const isBlobMissing = (error: unknown): boolean =>
-  azureStatus(error) === 404 && azureCode(error) !== 'ContainerNotFound'
+  azureStatus(error) === 404 && !['ContainerNotFound', 'ResourceNotFound'].includes(azureCode(error) ?? '')
 export const isContainerMissing = (error: unknown): boolean => azureCode(error) === 'ContainerNotFound'
 /** That `If-None-Match` or `If-Match` was not kept. */
 export const isConditionFailed = (error: unknown): boolean =>
@@ -102,9 +102,7 @@ function refusal(error: RestError, settings: AzureSettings): string {
   const status = azureStatus(error) ?? 0
   const code = azureCode(error)
   if (code === 'ContainerNotFound') return `there is no such container; see ${settings.container}`
-  if (code === 'InvalidResourceName') {
-    return `the name of the container is not one that Azure allows; see ${settings.container}`
-  }
+  if (code === 'ResourceNotFound') return `the service knows no such account; see ${settings.address}`
   if (code === 'BlobArchived') return 'the blob is in the archive tier: bring it back to an online tier first'
   if (status === 407) return 'the proxy of HTTPS_PROXY wants other credentials'
   if ([401, 403].includes(status) && isExpired(settings)) {
@@ -114,15 +112,12 @@ function refusal(error: RestError, settings: AzureSettings): string {
     return `the storage account takes no keys: instead of ${settings.credentials}, give the process an identity`
   }
   if (code === 'AuthorizationFailure') {
-    return `${settings.credentials} gives no right to do that, or the firewall of the storage account keeps this host out (${code})`
+    return `the service does not accept ${settings.credentials} for that, or the firewall of the storage account keeps this host out (${code})`
   }
   if ((code !== undefined && notAccepted.has(code)) || status === 401) {
     return `the service does not accept ${settings.credentials} (${code ?? status}), or the clock of this host is wrong`
   }
   if (status === 403) return `${settings.credentials} gives no right to do that${inBrackets(code)}`
-  if (status === 400 && code === 'OutOfRangeInput') {
-    return `the service can't read the request (${code}); see ${settings.container} and ${settings.address}`
-  }
   return `the service answered ${status}${inBrackets(code)}`
 }
 
