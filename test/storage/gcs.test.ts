@@ -230,6 +230,30 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
       assert.equal(await text(await store.open('lost/a-1.0.zip')), 'mine')
     })
 
+    it('knows its own copy when the answer was lost', async () => {
+      await using network = await flaky({})
+      const {proxy, store} = network
+      await store.put('copy/a-1.0.zip', bodyOf('mine'), {replace: true})
+      const copy = (uploader: string) =>
+        store.copyFrom!(store, 'copy/a-1.0.zip', `copy/by-${uploader}`, {
+          replace: false,
+          metadata: {uploader},
+        })
+      // fake-gcs-server would not refuse the second attempt, which Google does
+      const refusal = {
+        kind: 'answer',
+        status: 412,
+        body: '{"error": {"message": "conditionNotMet"}}',
+      } as const
+      proxy.faults = [
+        {fault: {kind: 'lose-answer'}, path: 'rewriteTo', nth: 1},
+        {fault: refusal, path: 'rewriteTo', nth: 2},
+      ]
+      assert.equal((await copy('ada'))?.metadata['uploader'], 'ada')
+      proxy.faults = [{fault: refusal, path: 'rewriteTo'}]
+      await assert.rejects(copy('bo'), ObjectExists)
+    })
+
     it('goes on with a large upload after its parts were cut', async () => {
       await using network = await flaky({})
       const {proxy, store} = network

@@ -1,7 +1,8 @@
+import {isDeepStrictEqual} from 'node:util'
 import {StorageFailed} from '../../errors.js'
-import {objectPath, type GcsApi} from './api.js'
+import {objectPath, retrying, type GcsApi} from './api.js'
 import {hasStatus, isMissingObject} from './errors.js'
-import {objectFields, queryOf, resourceOf, type GcsObject, type NewObject} from './object.js'
+import {fitting, objectFields, queryOf, resourceOf, type GcsObject, type NewObject} from './object.js'
 import {deleteGeneration, statObject} from './put.js'
 
 /** Large copies between places or classes take several requests. */
@@ -35,8 +36,7 @@ export async function rewriteObject(
   if (there) throw api.refusal(412, '')
   let state: RewriteState = {done: false}
   while (!state.done) {
-    signal?.throwIfAborted()
-    state = await api.json<RewriteState>({
+    const call = {
       method: 'POST',
       path: `${objectPath(source.bucket, source.key)}/rewriteTo${objectPath(object.bucket, object.key).slice('/storage/v1'.length)}`,
       query: {
@@ -48,13 +48,33 @@ export async function rewriteObject(
       },
       headers: {'content-type': 'application/json; charset=UTF-8'},
       body: [Buffer.from(JSON.stringify(resourceOf(object)))],
-    })
+    } as const
+    state = await retrying(
+      async number => {
+        try {
+          return await api.json<RewriteState>(call, {attempts: 1})
+        } catch (error) {
+          if (number === 1 || !hasStatus(error, 412)) throw error
+          // the answer to an earlier attempt may have been lost, and the object be that attempt's
+          const resource = await statObject(api, object)
+          if (!isCopy(resource, original, object)) throw error
+          return {done: true, resource}
+        }
+      },
+      {signal},
+    )
   }
   const copy = state.resource
-  if (copy?.crc32c === original.crc32c && copy?.size === original.size) return copy
+  if (copy !== undefined && hasSameBytes(copy, original)) return copy
   if (copy !== undefined) await deleteGeneration(api, object, copy.generation)
   throw new StorageFailed('the copy has other bytes than the original')
 }
+
+const hasSameBytes = (copy: GcsObject, original: GcsObject): boolean =>
+  copy.crc32c === original.crc32c && copy.size === original.size
+
+const isCopy = (found: GcsObject, original: GcsObject, {metadata}: NewObject): boolean =>
+  hasSameBytes(found, original) && isDeepStrictEqual(found.metadata ?? {}, fitting(metadata))
 
 async function isStored(api: GcsApi, place: Pick<NewObject, 'bucket' | 'key'>): Promise<boolean> {
   try {
