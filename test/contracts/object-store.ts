@@ -231,6 +231,35 @@ export function describeObjectStore(
       assert.deepEqual(await buffer(await store.open(to)), bytes)
     })
 
+    law('gives an object with what is known of it at once, where it can', async () => {
+      const where = key('fetched-1.0.zip')
+      await put(where, 'fetched')
+      const fetched = await store.fetch?.(where)
+      if (fetched === undefined) return
+      assert.equal(await text(fetched.bytes), 'fetched')
+      assert.deepEqual(fetched.object, await store.stat(where))
+      await assert.rejects(async () => store.fetch?.(key('unfetched-1.0.zip')), ObjectMissing)
+    })
+
+    law('loses nothing to readers that turn away', async () => {
+      const where = key('unread-1.0.zip')
+      await put(where, 'x'.repeat(200_000))
+      for (let batch = 0; batch < 10; batch += 1) {
+        const opened = await Promise.all(Array.from({length: 20}, () => store.open(where)))
+        for (const stream of opened) stream.destroy()
+        if (store.fetch) (await store.fetch(where)).bytes.destroy()
+      }
+      assert.equal((await store.stat(where)).size, 200_000) // more streams than a client has connections
+    })
+
+    law('does not have to say how an object will be listed', async () => {
+      const where = key('unlisted-1.0.zip')
+      const metadata = {summary: 'unlisted'}
+      const stored = await store.put(where, bodyOf('unlisted'), {replace: false, unlisted: true, metadata})
+      assert.deepEqual([stored.key, stored.size, stored.metadata['summary']], [where, 8, 'unlisted'])
+      assert.equal((await store.stat(where)).size, 8)
+    })
+
     law('takes no object of another service for its own', async () => {
       const elsewhere = await mkdtemp(join(tmpdir(), 'ppc-contract-'))
       const stranger = await openDirectory(elsewhere)

@@ -83,6 +83,31 @@ describe('Migrating to S3 and back', needs('versitygw'), () => {
     assert.equal((await migrateFiles(dir.source, store, {verifyOnly: true})).verified, 14)
   })
 
+  it('asks once for each file that it moves', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('once/')
+    const requests = () =>
+      proxy.requests.filter(({path}) => /\.(?:whl|egg|zip|gz)\b/.test(path)).map(({method}) => method)
+    proxy.requests.length = 0
+    assert.equal((await migrateFiles(dir.source, store)).copied, 14)
+    assert.deepEqual(requests(), Array(14).fill('PUT'))
+    proxy.requests.length = 0
+    assert.equal((await migrateFiles(store, dir.target)).copied, 14)
+    assert.deepEqual(requests(), Array(14).fill('GET'))
+  })
+
+  it('counts as failed what it may not look at, since that may be a package', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('hidden/')
+    await migrateFiles(dir.source, store)
+    proxy.faults = [{path: 'eggy-1.0', fault: s3Error(403, 'AccessDenied')}]
+    for (const dryRun of [true, false]) {
+      const {copied, failed, oddityCount} = await migrateFiles(store, dir.target, {dryRun})
+      assert.deepEqual([copied, oddityCount, failed[0]?.filename], [13, 0, 'eggy-1.0-py2.7.egg'])
+    }
+    proxy.faults = []
+  })
+
   it('stops early when everything is refused', async () => {
     await using dir = await twoPlaces()
     await using store = await bucket('refused/')

@@ -20,6 +20,8 @@ export interface PackagePutOptions {
   readonly replace: boolean
   /** See PutOptions. */
   readonly modified?: Date
+  /** See PutOptions. */
+  readonly unlisted?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -183,6 +185,14 @@ export class PackageStorage {
   async look(key: string): Promise<DistFile | Oddity> {
     const stored = await this.store.stat(key)
     return this.#describe(stored, stored.metadata)
+  }
+
+  /** As `look`, with all bytes. Undefined where the store can't do that at once. */
+  async fetch(
+    key: string,
+  ): Promise<{readonly file: DistFile | Oddity; readonly bytes: Readable} | undefined> {
+    const fetched = await this.store.fetch?.(key)
+    return fetched && {file: this.#describe(fetched.object, fetched.object.metadata), bytes: fetched.bytes}
   }
 
   async #ask(key: string): Promise<DistFile | Oddity | undefined> {

@@ -40,6 +40,11 @@ export interface PutOptions {
   readonly replace: boolean
   /** Where the store can keep it, the time that the object gets instead of now (migrate). */
   readonly modified?: Date
+  /**
+   * Nobody needs to know how a listing will show it: where that takes a request of its own, time and fingerprint of the
+   * result are made up here.
+   */
+  readonly unlisted?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -125,6 +130,11 @@ export interface ObjectStore extends AsyncDisposable {
   ): Promise<StoredObject | undefined>
   /** @throws {ObjectMissing} here, never in the middle of the stream. */
   open(key: string, range?: ByteRange): Promise<Readable>
+  /**
+   * `stat` and `open` by one request, where listings tell no metadata. Who does not read to the end destroys `bytes`.
+   * @throws {ObjectMissing}
+   */
+  fetch?(key: string): Promise<{readonly object: StoredObject; readonly bytes: Readable}>
   /**
    * Where objects are files of this machine: the file, opened for reading, which is sent quicker than a stream. Whoever
    * asked closes it. @throws {ObjectMissing}

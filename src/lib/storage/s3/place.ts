@@ -57,7 +57,11 @@ export async function findObject(place: S3Place, key: string): Promise<StoredObj
   }
 }
 
-function describeObject(key: string, found: HeadObjectCommandOutput): StoredObject {
+/** @param found what HEAD or GET answered. */
+export function describeObject(
+  key: string,
+  found: Pick<HeadObjectCommandOutput, 'ContentLength' | 'LastModified' | 'ETag' | 'Metadata'>,
+): StoredObject {
   const size = found.ContentLength ?? 0
   const modified = found.LastModified ?? new Date(0)
   return {

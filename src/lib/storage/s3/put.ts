@@ -8,7 +8,7 @@ import {confirmBytes, md5, type Digest} from './confirm.js'
 import {isPreconditionFailed, isWriteConflict, attemptsOf} from './errors.js'
 import {formatS3Metadata, parseS3Metadata} from './metadata.js'
 import {largestObject, partBudget, partsOf, PartSender, UnreadBytes} from './parts.js'
-import {atObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
+import {atObject, describeObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
 import {protectionOf} from './protection.js'
 import {ObjectExists, type Body, type PutOptions, type StoredObject} from '../storage.js'
 
@@ -50,7 +50,9 @@ export async function putObject(
     sendAgain(place, body, params, options),
   )
   await confirmBytes(place, key, etag, digest)
-  return headObject(place, key)
+  if (!options.unlisted) return headObject(place, key)
+  const {Metadata} = params
+  return describeObject(key, {ETag: etag, ContentLength: body.size, LastModified: new Date(), Metadata})
 }
 
 export const alreadyThere = (key: string, cause?: unknown) =>

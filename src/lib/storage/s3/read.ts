@@ -3,7 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {GetObjectCommand, type GetObjectCommandOutput} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
 import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
-import {atObject, type S3Place} from './place.js'
+import {atObject, describeObject, type S3Place} from './place.js'
 import type {ByteRange} from '../storage.js'
 
 /** How often a download goes on where its connection broke. */
@@ -21,8 +21,19 @@ export async function readObject(place: S3Place, key: string, range?: ByteRange)
     }),
   )
   if (first === undefined) return Readable.from([])
-  const start = first.ContentRange === undefined ? 0 : (range?.start ?? 0)
-  return Readable.from(bytes(place, key, first, start), {objectMode: false, highWaterMark: 1 << 18})
+  return streamOf(place, key, first, first.ContentRange === undefined ? 0 : (range?.start ?? 0))
+}
+
+/** @throws {ObjectMissing} */
+export async function fetchObject(place: S3Place, key: string) {
+  const answer = await atObject(place, key, "can't be read", () => getObject(place, key, undefined))
+  return {object: describeObject(key, answer), bytes: streamOf(place, key, answer, 0)}
+}
+
+function streamOf(place: S3Place, key: string, first: GetObjectCommandOutput, start: number): Readable {
+  const stream = Readable.from(bytes(place, key, first, start), {objectMode: false, highWaterMark: 1 << 18})
+  // one that is destroyed before it was read would keep its connection for ever
+  return stream.once('close', () => (first.Body as Readable).destroy())
 }
 
 async function* bytes(

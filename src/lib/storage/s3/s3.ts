@@ -10,7 +10,7 @@ import {S3Notes} from './notes.js'
 import {overlap, serviceOf} from './overlap.js'
 import {atObject, headObject, type S3Place} from './place.js'
 import {putObject} from './put.js'
-import {readObject} from './read.js'
+import {fetchObject, readObject} from './read.js'
 import {readS3Settings} from './settings.js'
 import {DeleteObjectCommand} from '@aws-sdk/client-s3'
 import type {
@@ -87,6 +87,10 @@ class S3Store implements ObjectStore {
 
   open(key: string, range?: ByteRange): Promise<Readable> {
     return readObject(this.#place, key, range)
+  }
+
+  fetch(key: string): Promise<{readonly object: StoredObject; readonly bytes: Readable}> {
+    return fetchObject(this.#place, key)
   }
 
   stat(key: string): Promise<StoredObject> {

@@ -1,3 +1,4 @@
+import type {Readable} from 'node:stream'
 import {StorageFailed} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {LinkKind} from '../../storage/storage.js'
@@ -8,26 +9,32 @@ export interface CopyFileOptions {
   /** What is at `place` goes. */
   readonly replace: boolean
   readonly link: LinkKind | undefined
+  /** All bytes of the file, where they have been asked for. */
+  readonly opened: Readable | undefined
+  /** Nobody needs to know how the target lists it. */
+  readonly unlisted: boolean
 }
 
 /**
  * Brings a file of the source to `place` in the target, by the service itself or as a link where they can, and makes
- * certain that it arrived. @returns it as it is listed there. @throws {ObjectExists} @throws whatever broke the copy.
+ * certain that it arrived. @returns it as it is listed there, unless `unlisted`. @throws {ObjectExists} @throws whatever broke the copy.
  */
 export async function copyFile(
   ends: Ends,
   file: DistFile,
   place: DistFile,
-  {replace, link}: CopyFileOptions,
+  {replace, link, opened, unlisted}: CopyFileOptions,
 ): Promise<DistFile> {
   const {source, target, signal} = ends
-  const options = {replace, modified: place.lastModified, ...(signal && {signal})}
-  const there = await target.copyFrom(source, file, place, {...options, ...(link && {link})})
+  const options = {replace, unlisted, modified: place.lastModified, ...(signal && {signal})}
+  const there = opened
+    ? undefined
+    : await target.copyFrom(source, file, place, {...options, ...(link && {link})})
   if (there) {
     if (!link) await confirm(ends, there, file.data.size, await recordedOrRead(ends, file))
     return there
   }
-  const body = new SourceBody(ends, file)
+  const body = new SourceBody(ends, file, opened)
   const stored = await target.put(place, body, options)
   await confirm(ends, stored, body.size, body.sha256)
   return stored

@@ -2,6 +2,7 @@ import type {Readable} from 'node:stream'
 import {createHash} from 'node:crypto'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
+import {ObjectMissing, type ListedObject, type Oddity} from '../../storage/storage.js'
 import type {Bandwidth} from './bandwidth.js'
 
 /** The two storages, and how fast they may be read. */
@@ -12,13 +13,30 @@ export interface Ends {
   readonly signal: AbortSignal | undefined
 }
 
-/** The bytes of a file, no faster than they may come. */
+/**
+ * What an object is. Undefined: it is gone.
+ * @throws when that can't be told now: it may be a distribution file, and must not be passed over in silence.
+ */
+export async function lookAt(
+  storage: PackageStorage,
+  entry: ListedObject,
+): Promise<DistFile | Oddity | undefined> {
+  try {
+    return storage.told(entry) ?? (await storage.look(entry.key))
+  } catch (error) {
+    if (error instanceof ObjectMissing) return undefined
+    throw error
+  }
+}
+
+/** The bytes of a file, no faster than they may come. @param opened all of them, where they have been asked for. */
 export async function* readFile(
   {bandwidth, signal}: Ends,
   storage: PackageStorage,
   file: DistFile,
+  opened?: Readable,
 ): AsyncGenerator<Buffer> {
-  for await (const chunk of (await storage.open(file)) as Readable & AsyncIterable<Buffer>) {
+  for await (const chunk of (opened ?? (await storage.open(file))) as Readable & AsyncIterable<Buffer>) {
     signal?.throwIfAborted()
     await bandwidth?.take(chunk.length)
     yield chunk

@@ -1,11 +1,13 @@
+import type {Readable} from 'node:stream'
 import {Conflict, LockLost, NotFound, StorageFailed} from '../../errors.js'
 import type {NotesLock} from '../../index/notes-lock.js'
 import type {DistFile} from '../../packaging/dist-file.js'
-import {isOddity, ObjectExists} from '../../storage/storage.js'
+import type {PackageStorage} from '../../storage/package-storage.js'
+import {isOddity, ObjectExists, ObjectMissing, type Oddity} from '../../storage/storage.js'
 import type {CacheRows} from './cache-rows.js'
 import {findDamage, findDifference} from './compare.js'
-import {copyFile} from './copy.js'
-import type {Ends} from './ends.js'
+import {copyFile, type CopyFileOptions} from './copy.js'
+import {lookAt, type Ends} from './ends.js'
 import type {Selection} from './fill-plan.js'
 import type {MigrateOptions, Outcome} from './options.js'
 import {findInTarget, placeInTarget} from './place.js'
@@ -67,8 +69,47 @@ export class FileWork {
   }
 
   async #settle(planned: PlannedFile, attempt: number): Promise<Outcome> {
+    const fetched = attempt === 1 && this.#isFetched(planned) ? await this.#fetch(planned) : undefined
+    try {
+      const found =
+        fetched?.file ??
+        (await lookAt(this.run.ends.source, attempt === 1 ? planned : withoutMetadata(planned)))
+      return await this.#settleFound(planned, attempt, found, fetched?.bytes)
+    } finally {
+      fetched?.bytes.destroy()
+    }
+  }
+
+  /** Its metadata and its bytes come at once: when a bucket does not list the first and a directory lacks the second. */
+  #isFetched({metadata, filename}: PlannedFile): boolean {
+    const {ends, options, plan} = this.run
+    return (
+      metadata === undefined &&
+      ends.source.store.fetch !== undefined &&
+      ends.target.store.layout === 'tree' &&
+      !options.dryRun &&
+      !options.verifyOnly &&
+      plan.targetsNamed(filename).length === 0
+    )
+  }
+
+  async #fetch({key}: PlannedFile): ReturnType<PackageStorage['fetch']> {
+    try {
+      return await this.run.ends.source.fetch(key)
+    } catch (error) {
+      if (error instanceof ObjectMissing) return undefined // and is looked for once more
+      throw error
+    }
+  }
+
+  async #settleFound(
+    planned: PlannedFile,
+    attempt: number,
+    found: DistFile | Oddity | undefined,
+    bytes: Readable | undefined,
+  ): Promise<Outcome> {
     const {plan, report, ends} = this.run
-    const file = await this.#describe(planned, attempt)
+    const file = this.#select(found)
     if (typeof file === 'string') {
       if (file === 'gone') this.#arrived(planned, Progress.same, planned.project ?? '')
       if (file === 'odd') this.run.rows?.missOne()
@@ -76,9 +117,9 @@ export class FileWork {
       return file
     }
     const there = findInTarget(ends.target, file, plan.targetsNamed(file.filename))
-    const existing = there && (await ends.target.describe(attempt === 1 ? there : withoutMetadata(there)))
+    const existing = there && (await lookAt(ends.target, attempt === 1 ? there : withoutMetadata(there)))
     if (existing && isOddity(existing)) throw new Conflict(`${existing.key} in the target ${existing.reason}`)
-    const outcome = existing ? await this.#compare(file, existing) : await this.#add(file, attempt)
+    const outcome = existing ? await this.#compare(file, existing) : await this.#add(file, attempt, bytes)
     if (outcome === 'copied' || outcome === 'replaced') {
       this.#arrived(planned, Progress.verified, file.name)
       report.count(outcome, file.data.size)
@@ -89,10 +130,9 @@ export class FileWork {
     return outcome
   }
 
-  /** The file as it is now, or why nothing is to be done about it. */
-  async #describe(planned: PlannedFile, attempt: number): Promise<DistFile | 'odd' | 'gone' | 'unselected'> {
-    const {ends, report, selection} = this.run
-    const file = await ends.source.describe(attempt === 1 ? planned : withoutMetadata(planned))
+  /** The file, or why nothing is to be done about it. */
+  #select(file: DistFile | Oddity | undefined): DistFile | 'odd' | 'gone' | 'unselected' {
+    const {report, selection} = this.run
     if (file === undefined) return 'gone'
     if (isOddity(file)) {
       report.odd(file)
@@ -104,13 +144,13 @@ export class FileWork {
     return isSelected ? file : 'unselected'
   }
 
-  async #add(file: DistFile, attempt: number): Promise<Outcome> {
+  async #add(file: DistFile, attempt: number, bytes: Readable | undefined): Promise<Outcome> {
     const {ends, options} = this.run
     if (options.verifyOnly) throw new NotFound('the target lacks it')
     if (options.dryRun) return 'copied'
     const place = placeInTarget(ends.target, file)
     try {
-      await this.#copy(file, place, false)
+      await this.#copy(file, place, {replace: false, opened: bytes})
       return 'copied'
     } catch (error) {
       if (!(error instanceof ObjectExists)) throw error
@@ -136,14 +176,18 @@ export class FileWork {
       return 'same'
     }
     if (decide(strategy, file, existing, difference) === 'keep') return 'kept'
-    if (!dryRun) await this.#copy(file, place, true)
+    if (!dryRun) await this.#copy(file, place, {replace: true, opened: undefined})
     return 'replaced'
   }
 
-  async #copy(file: DistFile, place: DistFile, replace: boolean): Promise<void> {
+  async #copy(
+    file: DistFile,
+    place: DistFile,
+    how: Pick<CopyFileOptions, 'replace' | 'opened'>,
+  ): Promise<void> {
     const {ends, options, rows} = this.run
     try {
-      const stored = await copyFile(ends, file, place, {replace, link: options.link})
+      const stored = await copyFile(ends, file, place, {...how, link: options.link, unlisted: !rows})
       rows?.add(stored)
     } catch (error) {
       if (!(error instanceof DamagedSource)) throw error
@@ -173,7 +217,9 @@ export class FileWork {
     const found = new Map<string, {readonly planned: PlannedFile; readonly file: DistFile}>()
     const others: PlannedFile[] = []
     for (const planned of group) {
-      const file = await withRetries(() => ends.source.describe(planned), ends.signal)
+      const file = await withRetries(() => lookAt(ends.source, planned), ends.signal).catch(
+        () => undefined, // and fails in its turn
+      )
       if (file === undefined || isOddity(file)) {
         others.push(planned) // and is told in its turn
         continue

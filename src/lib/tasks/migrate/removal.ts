@@ -1,7 +1,7 @@
 import {isUploaded, type DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
 import {isOddity, ObjectMissing} from '../../storage/storage.js'
-import {digestOf} from './ends.js'
+import {digestOf, lookAt} from './ends.js'
 import type {Run} from './file-work.js'
 import type {PlannedRemoval} from './options.js'
 import {findInTarget, placeInTarget, usualKeyOf, withoutPath} from './place.js'
@@ -111,7 +111,7 @@ export class Remover {
 
   /** Undefined: it is gone, is no distribution file, was written since it was listed, or is younger than this run. */
   async #asPlanned(storage: PackageStorage, planned: PlannedFile): Promise<DistFile | undefined> {
-    const file = await storage.describe(withoutMetadata(planned))
+    const file = await lookAt(storage, withoutMetadata(planned))
     if (!file || isOddity(file) || file.lastModified >= this.run.started) return undefined
     if (file.data.fingerprint === planned.fingerprint) return file
     // A hard link of it has changed the time of its inode, and nothing else.

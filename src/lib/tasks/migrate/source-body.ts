@@ -18,9 +18,11 @@ export class SourceBody implements Body {
   /** Of what was read last. */
   sha256: string | undefined
 
+  /** @param opened all of its bytes, for the first time that they are read. */
   constructor(
     private readonly ends: Ends,
     private readonly file: DistFile,
+    private opened?: Readable,
   ) {
     this.size = file.data.size ?? 0
   }
@@ -31,7 +33,9 @@ export class SourceBody implements Body {
 
   async *#read(): AsyncGenerator<Buffer> {
     const hash = createHash('sha256')
-    for await (const chunk of readFile(this.ends, this.ends.source, this.file)) {
+    const {opened} = this
+    this.opened = undefined
+    for await (const chunk of readFile(this.ends, this.ends.source, this.file, opened)) {
       hash.update(chunk)
       yield chunk
     }
