@@ -201,7 +201,7 @@ export class AccessPolicy {
 }
 
 /** Here `admin` is a group like any other. */
-function isInAny(identity: Identity, groups: readonly string[]): boolean {
+export function isInAny(identity: Identity, groups: readonly string[]): boolean {
   return groups.some(group => {
     const special = findSpecialGroup(group)
     if (special === 'everyone') return true

@@ -1,0 +1,46 @@
+import {Args} from '@oclif/core'
+import {describePrincipal} from '../../lib/tasks/edit-permissions.js'
+import {explainAccess, type AccessExplanation} from '../../lib/tasks/explain-access.js'
+import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
+import {configArgument, waitFlag} from '../../lib/terminal/command.js'
+
+export default class AccessExplain extends AccessCommand {
+  static override summary = 'Explain why a user may do what with a project, or why not.'
+  static override description =
+    'Decides as the server does, by the access backend of the config, and shows what each decision rests on. ' +
+    'The project need not exist. The user "everyone" stands for whoever is not logged in.'
+  static override examples = [
+    '<%= config.bin %> server.ini bob acme-lib',
+    '<%= config.bin %> server.ini everyone acme-lib --json',
+  ]
+  static override args = {
+    config: Args.string(configArgument),
+    user: nameArgument('name of the user'),
+    project: nameArgument('name of the project, in any spelling'),
+  }
+  static override flags = {...waitFlag}
+
+  async run(): Promise<AccessExplanation> {
+    const {args, flags} = await this.parse(AccessExplain)
+    const explanation = await this.withAccess(args.config, flags.wait, (access, config) =>
+      explainAccess(access, config, args.user, args.project),
+    )
+    if (!this.jsonEnabled()) {
+      for (const fact of explanation.facts) this.log(fact)
+      this.logTable(
+        explanation.rules.map(({principal, permissions}) => [
+          `  ${describePrincipal(principal)}`,
+          permissions.join(' ') || 'nothing',
+        ]),
+      )
+      this.logTable(
+        explanation.verdicts.map(({right, allowed, because}) => [
+          right,
+          allowed ? 'yes' : 'no',
+          because.join('; '),
+        ]),
+      )
+    }
+    return explanation
+  }
+}
