@@ -8,6 +8,7 @@ import {PackageStorage} from '../lib/storage/package-storage.js'
 import {fillCache, type FillReport} from '../lib/tasks/fill-cache.js'
 import {rebuildCache, type RebuildReport} from '../lib/tasks/rebuild/rebuild.js'
 import {PpcCommand, configArgument, quietFlag, waitFlagWith} from '../lib/terminal/command.js'
+import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {count, number, startProgress} from '../lib/terminal/progress.js'
 
 export default class RebuildCache extends PpcCommand {
@@ -66,6 +67,7 @@ export default class RebuildCache extends PpcCommand {
   }
 
   async run(): Promise<RebuildReport | FillReport> {
+    keepHeapLean()
     const {args, flags} = await this.parse(RebuildCache)
     this.quiet = flags.quiet
     const config = await this.readConfig(args.config)

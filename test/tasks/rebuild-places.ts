@@ -9,6 +9,7 @@ import {isOddity} from '../../src/lib/storage/storage.js'
 import {bodyOf} from '../contracts/object-store.js'
 import {startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
 import {startService, type Service} from '../services/index.js'
+import type {DatabaseServer} from '../services/postgresql.js'
 import {configWith, tempDir} from '../support/temp.js'
 
 type Settings = Readonly<Record<string, string>>
@@ -22,7 +23,7 @@ export interface Place {
 }
 export interface StartedPlace extends AsyncDisposable {
   /** What a config says to have an empty one of its own. */
-  fresh(): Settings
+  fresh(): Settings | Promise<Settings>
   /** Where the place is reached over HTTP: what was asked, and how long each request takes. */
   readonly proxy?: FaultProxy
 }
@@ -32,21 +33,21 @@ const local = (name: string, settings: Settings): Place => ({
   needs: [],
   start: () => Promise.resolve({fresh: () => settings, [Symbol.asyncDispose]: () => Promise.resolve()}),
 })
-const served = (
+const served = <Kind extends Service>(
   name: string,
-  program: 'redis' | 'ministack',
-  fresh: (service: Service, id: string) => Settings,
+  program: string,
+  startIt: () => Promise<Kind>,
+  fresh: (service: Kind) => Settings | Promise<Settings>,
 ): Place => ({
   name,
   needs: [program],
   async start() {
-    const service = await startService(program)
-    const id = () => `t${randomUUID().slice(0, 8)}`
-    return {
-      fresh: () => fresh(service, id()),
-      [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
-    }
+    const service = await startIt()
+    return {fresh: () => fresh(service), [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]()}
   },
+})
+const ownDatabase = async (server: DatabaseServer): Promise<Settings> => ({
+  'db.url': await server.createDatabase(),
 })
 
 let redisDatabase = 0
@@ -54,20 +55,32 @@ let redisDatabase = 0
 /** Every cache that a rebuild has to work with. Each `fresh` one is empty. */
 export const cachePlaces: readonly Place[] = [
   local('SQLite', {'db.url': 'sqlite:///%(here)s/cache.db'}),
-  served('Redis', 'redis', ({url}) => ({
-    'pypi.db': 'redis',
-    'db.url': `${url}/${(redisDatabase += 1)}`,
-  })),
-  served('DynamoDB', 'ministack', ({url}, id) => ({
-    'pypi.db': 'dynamo',
-    'db.region_name': 'us-east-1',
-    'db.host': new URL(url).hostname,
-    'db.port': new URL(url).port,
-    'db.secure': 'false',
-    'db.aws_access_key_id': 'AKIDEXAMPLE',
-    'db.aws_secret_access_key': 'secret',
-    'db.namespace': `${id}-`,
-  })),
+  served('PostgreSQL', 'postgresql', () => startService('postgresql'), ownDatabase),
+  served('MariaDB', 'mariadb', () => startService('mariadb'), ownDatabase),
+  served(
+    'Redis',
+    'redis',
+    () => startService('redis'),
+    ({url}) => ({
+      'pypi.db': 'redis',
+      'db.url': `${url}/${(redisDatabase += 1)}`,
+    }),
+  ),
+  served(
+    'DynamoDB',
+    'ministack',
+    () => startService('ministack'),
+    ({url}) => ({
+      'pypi.db': 'dynamo',
+      'db.region_name': 'us-east-1',
+      'db.host': new URL(url).hostname,
+      'db.port': new URL(url).port,
+      'db.secure': 'false',
+      'db.aws_access_key_id': 'AKIDEXAMPLE',
+      'db.aws_secret_access_key': 'secret',
+      'db.namespace': `t${randomUUID().slice(0, 8)}-`,
+    }),
+  ),
 ]
 
 export const directory: Place = local('a directory', {
@@ -102,12 +115,12 @@ export const bucket: Place = {
 }
 
 /** A config of its own with both, opened. */
-export async function installationOf(...settings: readonly Settings[]) {
+export async function installationOf(...settings: readonly (Settings | Promise<Settings>)[]) {
   const dir = await tempDir()
   const config = await configWith(dir.path, {
     'pypi.fallback': 'none',
     'pypi.default_write': 'everyone',
-    ...(Object.assign({}, ...settings) as Settings),
+    ...(Object.assign({}, ...(await Promise.all(settings))) as Settings),
   })
   const backends = await openBackends(config, ['storage', 'cache'])
   const storage = new PackageStorage(backends.storage)
