@@ -1,12 +1,19 @@
 import {writeFile} from 'node:fs/promises'
 import {measureCaches} from './caches.js'
 import {measurePages} from './pages.js'
+import {measureRebuilds} from './rebuilds.js'
 import {formatReport, type Row} from './report.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [caches] [tools] [transfers] [--out FILE]`: a Markdown report on stdout, progress on stderr.
-const parts = {pages: measurePages, caches: measureCaches, transfers: measureTransfers, tools: measureTools}
+// `npm run bench [pages] [caches] [rebuilds] [tools] [transfers] [--out FILE]`: a Markdown report on stdout, progress on stderr.
+const parts = {
+  pages: measurePages,
+  caches: measureCaches,
+  rebuilds: measureRebuilds,
+  transfers: measureTransfers,
+  tools: measureTools,
+}
 const args = process.argv.slice(2)
 const out = args.includes('--out') ? args[args.indexOf('--out') + 1] : undefined
 const wanted = Object.keys(parts).filter(part => !args.some(arg => arg in parts) || args.includes(part))

@@ -3,7 +3,6 @@ import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {testPasswordHash} from '../test/support/live-server.js'
-import {program} from '../test/support/needs.js'
 import {repoRoot} from '../test/support/paths.js'
 import {tempDir} from '../test/support/temp.js'
 import {fillStorage} from './data.js'
@@ -13,7 +12,9 @@ const run = promisify(execFile)
 
 /** Runs `ppc-NAME`; a failure shows what it printed. */
 export const runTool = (name: string, args: readonly string[]) =>
-  run(process.execPath, [join(repoRoot, 'bin', `ppc-${name}.js`), ...args], {maxBuffer: 1e9})
+  run(process.execPath, [launcher(name), ...args], {maxBuffer: 1e9})
+
+export const launcher = (name: string): string => join(repoRoot, 'bin', `ppc-${name}.js`)
 
 /** Runs a program and returns the most memory that it and its children held, in MB, and its wall time in seconds. */
 export async function peak(
@@ -35,79 +36,11 @@ export async function peak(
   return {megabytes, seconds: Number(process.hrtime.bigint() - start) / 1e9}
 }
 
-const walkReadInsert = `
-import json, os, sqlite3, sys
-db = sqlite3.connect(sys.argv[2])
-db.execute("CREATE TABLE packages (filename VARCHAR(255) NOT NULL, name VARCHAR(255) NOT NULL, version VARCHAR(1000) NOT NULL, last_modified DATETIME NOT NULL, summary TEXT, data TEXT NOT NULL, PRIMARY KEY (filename))")
-db.execute("CREATE INDEX a ON packages (last_modified)")
-db.execute("CREATE INDEX b ON packages (name)")
-rows = []
-for root, _, files in os.walk(sys.argv[1]):
-    for f in files:
-        if f.endswith('.meta'): continue
-        path = os.path.join(root, f)
-        mtime = os.stat(path).st_mtime
-        with open(path + '.meta') as h: meta = json.load(h)
-        parts = root.split(os.sep)
-        rows.append((f, parts[-2], parts[-1], str(mtime), meta.pop('summary', None), json.dumps(meta)))
-db.executemany("INSERT INTO packages VALUES (?,?,?,?,?,?)", rows)
-db.commit()
-`
-
-const iniWith = (settings: Record<string, string>) =>
+/** A config with these settings. */
+export const iniWith = (settings: Record<string, string>) =>
   `[app:main]\nuse = egg:pypicloud\nsession.validate_key = k\n${Object.entries(settings)
     .map(([key, value]) => `${key} = ${value}`)
     .join('\n')}\n`
-
-async function measureRebuild(): Promise<Row[]> {
-  await using temp = await tempDir()
-  await fillStorage(temp.join('packages'), 2000, 10)
-  const settings = {
-    'storage.dir': '%(here)s/packages',
-    'db.url': 'sqlite:///%(here)s/cache.db',
-    'user.a': testPasswordHash,
-  }
-  await writeFile(temp.join('server.ini'), iniWith(settings))
-  await writeFile(temp.join('floor.py'), walkReadInsert)
-  const floor: number[] = []
-  const ours: number[] = []
-  const again: number[] = []
-  const start: number[] = []
-  for (let round = 0; round < 3; round += 1) {
-    floor.push(
-      await timed(() =>
-        run(program('python3'), [
-          temp.join('floor.py'),
-          temp.join('packages'),
-          temp.join(`floor${round}.db`),
-        ]),
-      ),
-    )
-    await writeFile(
-      temp.join('server.ini'),
-      iniWith({...settings, 'db.url': `sqlite:///%(here)s/cache${round}.db`}),
-    )
-    ours.push(await timed(() => runTool('rebuild-cache', [temp.join('server.ini'), '--quiet'])))
-    again.push(await timed(() => runTool('rebuild-cache', [temp.join('server.ini'), '--quiet'])))
-    start.push(await timed(() => run(process.execPath, ['-e', '0'])))
-  }
-  return [
-    {
-      work: 'rebuild of 20,000 files in a directory',
-      measured: `${number(median(ours))} s`,
-      floor: `walk, read and insert (Python) ${number(median(floor))} s`,
-      ratio: number(median(ours) / median(floor)),
-      target: '≤ 1.5',
-    },
-    {
-      work: 'the same when nothing changed',
-      measured: `${number(median(again))} s`,
-      floor: `\`node -e 0\` ${number(median(start))} s`,
-      ratio: '',
-      target: '',
-    },
-  ]
-}
 
 async function measureMigrate(): Promise<Row> {
   await using temp = await tempDir()
@@ -170,8 +103,7 @@ async function measureDump(users: number, targets: [string, string]): Promise<Ro
     }),
   )
   const node = await peak(process.execPath, ['-e', '0'])
-  const tool = (name: string, ...args: string[]) =>
-    peak(process.execPath, [join(repoRoot, 'bin', `ppc-${name}.js`), ...args])
+  const tool = (name: string, ...args: string[]) => peak(process.execPath, [launcher(name), ...args])
   const into = await tool('import', temp.join('a.ini'), '-i', temp.join('dump.json'))
   const out = await tool('export', temp.join('a.ini'), '-o', temp.join('out.json.gz'))
   const label = `${number(users)} users, ${number(users * 10)} permissions`
@@ -203,7 +135,6 @@ async function measureHelp(): Promise<Row> {
 
 export async function measureTools(): Promise<Row[]> {
   return [
-    ...(await measureRebuild()),
     await measureMigrate(),
     ...(await measureDump(1000, ['≤ 0.3 s beyond', '≤ 0.4 s beyond'])),
     ...(await measureDump(100_000, ['< 150 MB', '< 150 MB'])),
