@@ -26,6 +26,8 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
       settings: size => ({'pypi.db': 'sql', 'db.url': `sqlite:///%(here)s/${size}.db`}),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }),
+  PostgreSQL: () => sqlServer('postgresql'),
+  MariaDB: () => sqlServer('mariadb'),
   async Redis() {
     const service = await startService('redis')
     return {
@@ -49,6 +51,15 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
       [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
     }
   },
+}
+
+async function sqlServer(name: 'postgresql' | 'mariadb'): Promise<Place> {
+  const service = await startService(name)
+  const urls = {small: service.url, large: await service.createDatabase()}
+  return {
+    settings: size => ({'pypi.db': 'sql', 'db.url': urls[size]}),
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  }
 }
 
 const projectName = (index: number): string => `bench-${String(index).padStart(5, '0')}`
