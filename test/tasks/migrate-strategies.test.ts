@@ -32,6 +32,7 @@ describe('A migration of files that the target has with other bytes', () => {
     await putEgg(dir, 'new', 'other')
     const report = await migrateFiles(dir.source, dir.target, {strategy: 'overwrite'})
     assert.deepEqual([report.copied, report.replaced, report.failed], [14, 1, []])
+    assert.deepEqual(report.replacedFiles, ['eggy-1.0-py2.7.egg'])
     assert.equal(await allDigestsAreRight(dir.join('new')), 14)
   })
 

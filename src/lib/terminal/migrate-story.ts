@@ -10,11 +10,22 @@ export class MigrateStory {
 
   /** What nobody asked for, but should know. */
   *lines(): Generator<string> {
-    const {oddities, oddityCount, warnings, sealed} = this.report
+    const {oddities, oddityCount, warnings, sealed, dryRun} = this.report
+    if (dryRun) yield* this.#plans()
     for (const {key, reason} of oddities) yield `left alone: ${key}: ${reason}`
     if (oddityCount > oddities.length) yield `left alone: ${number(oddityCount - oddities.length)} more`
     for (const name of sealed) yield `${name} has no files any more; its name stays reserved`
     for (const warning of warnings) yield warning
+  }
+
+  /** What a dry run has to say by name: files that would be lost. */
+  *#plans(): Generator<string> {
+    const {replaced, replacedFiles, removed, removedFiles} = this.report
+    for (const name of replacedFiles) yield `would be replaced: ${name}`
+    if (replaced > replacedFiles.length)
+      yield `would be replaced: ${number(replaced - replacedFiles.length)} more`
+    for (const name of removedFiles) yield `would be removed: ${name}`
+    if (removed > removedFiles.length) yield `would be removed: ${number(removed - removedFiles.length)} more`
   }
 
   *failures(): Generator<string> {

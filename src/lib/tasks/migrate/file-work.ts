@@ -122,7 +122,8 @@ export class FileWork {
     const outcome = existing ? await this.#compare(file, existing) : await this.#add(file, attempt, bytes)
     if (outcome === 'copied' || outcome === 'replaced') {
       this.#arrived(planned, Progress.verified, file.name)
-      report.count(outcome, file.data.size)
+      if (outcome === 'replaced') report.replace(file.filename, file.data.size ?? 0)
+      else report.count(outcome, file.data.size)
       return outcome
     }
     if (outcome === 'same') this.#arrived(planned, Progress.same, file.name)

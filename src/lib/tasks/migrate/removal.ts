@@ -73,7 +73,7 @@ export class Remover {
         await this.#remove('target', file, () => !plan.keepsProject(planned.project ?? file.name))
         rows?.remove(file)
       }
-      report.removed += 1
+      report.remove(file.filename)
     }
     await this.#each(plan.surplus(selection.only), work)
   }

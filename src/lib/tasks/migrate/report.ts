@@ -8,6 +8,8 @@ export interface MigrateReport {
   readonly copied: number
   /** The target had another file of that name, which went. */
   readonly replaced: number
+  /** The first thousand of them. */
+  readonly replacedFiles: readonly string[]
   /** The target had them, with the same bytes. */
   readonly skipped: number
   /** The target has a file of that name that was published later (`newer`). */
@@ -18,6 +20,8 @@ export interface MigrateReport {
   readonly verified: number
   /** Removed from the target, because the source lacks them (`mirror`). With a dry run: would be. */
   readonly removed: number
+  /** The first thousand of them. */
+  readonly removedFiles: readonly string[]
   /** Removed from the source, because they were verified at the target. */
   readonly removedFromSource: number
   /** Names that lost their last file, or did so in the source: they are not fetched from upstream. */
@@ -74,7 +78,9 @@ export class ReportBuilder {
   #declined = false
   #bytes = 0
   #verified = 0
-  removed = 0
+  readonly #replacedFiles: string[] = []
+  readonly #removedFiles: string[] = []
+  #removed = 0
   removedFromSource = 0
   cacheComplete: boolean | undefined
 
@@ -84,6 +90,17 @@ export class ReportBuilder {
   count(outcome: Outcome, bytes = 0): void {
     this.#counts[outcome] += 1
     this.#bytes += bytes
+  }
+
+  replace(filename: string, bytes: number): void {
+    this.count('replaced', bytes)
+    if (this.#replacedFiles.length < entriesKept) this.#replacedFiles.push(filename)
+  }
+
+  /** From the target. */
+  remove(filename: string): void {
+    this.#removed += 1
+    if (this.#removedFiles.length < entriesKept) this.#removedFiles.push(filename)
   }
 
   /** One file whose bytes are the same at both ends. */
@@ -145,11 +162,13 @@ export class ReportBuilder {
       dryRun: this.dryRun,
       copied: copied + replaced,
       replaced,
+      replacedFiles: this.#replacedFiles.sort(),
       skipped: same,
       kept,
       bytes: this.#bytes,
       verified: this.#verified,
-      removed: this.removed,
+      removed: this.#removed,
+      removedFiles: this.#removedFiles.sort(),
       removedFromSource: this.removedFromSource,
       sealed: [...this.#sealed].sort(),
       failed: this.#failed.sort((a, b) => (a.filename < b.filename ? -1 : 1)),
