@@ -50,4 +50,31 @@ describe('database URLs', () => {
       return error.name === 'UnknownBackend'
     })
   })
+  for (const url of [
+    'postgresql+psycopg2://bob:geheim@127.0.0.1:9/pypi?ssl_mode=require',
+    'mysql+pymysql://bob:geheim@127.0.0.1:9/pypi?sslmode=require',
+  ]) {
+    it(`with an option that no driver has are refused (${url.split(':')[0]})`, async () => {
+      const opening = openDatabase(url, {file: 'server.ini', key: 'db.url'})
+      await assert.rejects(opening, (error: Error) => {
+        assert.match(
+          error.message,
+          /^server\.ini: db\.url: unknown option "ssl_?mode" in the URL, expected one of /,
+        )
+        assert.doesNotMatch(error.message, /geheim/)
+        return error.name === 'UsageError'
+      })
+    })
+  }
+  for (const url of [
+    'postgresql+psycopg2://bob@127.0.0.1:9/pypi?client_encoding=utf8&target_session_attrs=any&sslmode=disable',
+    'postgresql://bob@/pypi?host=127.0.0.1&port=9&connect_timeout=3',
+    'mysql+mysqldb://bob@127.0.0.1:9/pypi?charset=utf8mb4&use_unicode=1&read_default_file=/etc/my.cnf',
+    'mysql://bob@localhost/pypi?unix_socket=/nowhere/mysql.sock',
+  ]) {
+    it(`with the options of Python's drivers are taken (${url})`, async () => {
+      const opening = openDatabase(url, {file: 'server.ini', key: 'db.url'})
+      await assert.rejects(opening, /can't reach .*(?:connection was refused|no such socket)/)
+    })
+  }
 })

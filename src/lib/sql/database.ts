@@ -3,6 +3,7 @@ import {UnknownBackend} from '../errors.js'
 import type {Dialect} from './dialect.js'
 import type {DatabaseOrigin} from './failures.js'
 import type {PoolOptions} from './server-pool.js'
+import {checkUrlOptions} from './url-options.js'
 import {parseDatabaseUrl} from './url.js'
 
 /** One SQL database, with what its dialects have in common. Failures are PpcErrors that name the config key. */
@@ -76,7 +77,7 @@ export interface Watched {
  * Opens the database that an SQLAlchemy URL names. An SQLite file is created when it is missing, its directory is not.
  * Each opener has its own connections and must close them; several of one file notice each other's writes at once.
  * @param where For messages: config file and key.
- * @throws {UnknownBackend} for databases of other kinds.
+ * @throws {UnknownBackend} for databases of other kinds. @throws {UsageError} for an option that none has.
  */
 export async function openDatabase(
   url: string,
@@ -88,6 +89,7 @@ export async function openDatabase(
   if (!parsed) {
     throw new UnknownBackend(`${at}: found no database URL, expected one like sqlite:////srv/db.sqlite`)
   }
+  if (parsed.dialect !== 'sqlite') checkUrlOptions(parsed, at)
   if (parsed.dialect === 'postgresql') {
     return (await import('./postgresql.js')).openPostgresql(parsed, where, options)
   }

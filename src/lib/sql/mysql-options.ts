@@ -9,21 +9,22 @@ const connectSeconds = 10
 /** Options of the URL as mysqlclient and PyMySQL take them; those without a counterpart change nothing. */
 export function mysqlOptions(url: ServerUrl, at: string): ConnectionOptions {
   const {query} = url
-  const socketPath = query.get('unix_socket') ?? query.get('read_default_socket') ?? undefined
+  const socketPath = query.get('unix_socket') ?? undefined
   const seconds = Number(query.get('connect_timeout') ?? connectSeconds)
   const ssl = tls(query, at)
+  const password = url.password ?? query.get('password') ?? query.get('passwd')
   return {
     host: query.get('host') ?? url.host ?? 'localhost',
     port: Number(query.get('port') ?? url.port ?? port),
     user: url.username ?? query.get('user') ?? '',
-    database: url.database ?? query.get('db') ?? '',
+    database: url.database ?? query.get('db') ?? query.get('database') ?? '',
     charset: 'utf8mb4', // of the connection; tables may have another: the server converts
     connectTimeout: (seconds > 0 ? seconds : connectSeconds) * 1000,
     dateStrings: true, // a Date would be in the process's zone
     supportBigNumbers: true,
     enableKeepAlive: true,
     keepAliveInitialDelay: 10_000,
-    ...(url.password === undefined ? {} : {password: url.password}),
+    ...(password === null ? {} : {password}),
     ...(socketPath === undefined ? {} : {socketPath}),
     ...(ssl === undefined ? {} : {ssl}),
   }
