@@ -41,7 +41,15 @@ package.i.robot.bob = rw
       granted.map(({project, permissions}) => `${project} ${permissions.join()}`),
       ['a read', 'b write', 'c read,write', 'd read,write', 'e ', 'g write'],
     )
-    assert.deepEqual([...(await access.listRuledProjects())].sort(), ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+    assert.deepEqual([...((await access.listRuledProjects()) ?? [])].sort(), [
+      'a',
+      'b',
+      'c',
+      'd',
+      'e',
+      'f',
+      'g',
+    ])
   })
   it('that nobody has are listed', async () => {
     const access = await openLines('package.a.user.ghost = r\npackage.a.group.everyone = r\n')

@@ -69,8 +69,11 @@ export interface Access extends AsyncDisposable {
   readonly verifiedForSeconds?: number
   /** `project` is normalised; every stored spelling of it counts. */
   getRules(project: string): Promise<Rules>
-  /** Normalised names of all projects that have an explicit rule, even an empty one. */
-  listRuledProjects(): Promise<ReadonlySet<string>>
+  /**
+   * Normalised names of all projects that have an explicit rule, even an empty one. Undefined where nobody can tell
+   * (remote): then each project is looked at.
+   */
+  listRuledProjects(): Promise<ReadonlySet<string> | undefined>
   listGrants(principal: Principal): Promise<Grant[]>
   /** Approved users, by name. */
   listUsers(): Promise<{username: string; admin: boolean}[]>

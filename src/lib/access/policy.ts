@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
 import {passwordFields} from '../config/schema/access.js'
@@ -29,6 +30,8 @@ interface Known {
 
 const maxUsers = 10_000
 const maxProjects = 20_000
+/** Where each project has to be looked at. */
+const lookedAtOnce = 16
 /** Sets of project names, each as large as the index may be. */
 const maxListings = 200
 
@@ -49,7 +52,7 @@ export class AccessPolicy {
   readonly #verifying = new Map<string, Promise<boolean>>()
   readonly #users = new Memo<Known>(maxUsers)
   readonly #rules = new Memo<Rules>(maxProjects)
-  readonly #ruled = new Memo<ReadonlySet<string>>(1)
+  readonly #ruled = new Memo<{readonly names: ReadonlySet<string> | undefined}>(1)
   readonly #readable = new Memo<ReadonlySet<string>>(maxListings)
 
   constructor(access: Access, config: Config, options: PolicyOptions = {}) {
@@ -110,7 +113,10 @@ export class AccessPolicy {
   async visibleProjects(identity: Identity, projects: readonly string[]): Promise<string[]> {
     if (identity.admin) return [...projects]
     const token = await this.#access.changeToken()
-    const ruled = await this.#ruled.get(token, '', () => this.#access.listRuledProjects())
+    const {names: ruled} = await this.#ruled.get(token, '', async () => ({
+      names: await this.#access.listRuledProjects(),
+    }))
+    if (!ruled) return this.#lookAtEach(identity, projects)
     const readable = await this.#readable.get(token, JSON.stringify(identity), () =>
       this.#collectReadable(identity),
     )
@@ -186,6 +192,12 @@ export class AccessPolicy {
       if (permissions.has(permission) && isInAny(identity, [group])) return true
     }
     return false
+  }
+
+  async #lookAtEach(identity: Identity, projects: readonly string[]): Promise<string[]> {
+    const limit = pLimit(lookedAtOnce)
+    const visible = await Promise.all(projects.map(name => limit(() => this.can(identity, name, 'read'))))
+    return projects.filter((_, index) => visible[index])
   }
 
   /** Of the projects that have rules. */

@@ -17,6 +17,7 @@ export const accesses: readonly BackendEntry<Access>[] = [
   {
     name: 'remote',
     aliases: ['pypicloud.access.RemoteAccessBackend', 'pypicloud.access.remote.RemoteAccessBackend'],
+    load: async () => (await import('./remote/remote.js')).openRemoteAccess,
   },
   {
     name: 'ldap',

@@ -16,9 +16,12 @@ export class NotWritable extends PpcError {
 export function getWriter(access: Access, config: Config, instead: string): AccessWriter {
   if (access.writer) return access.writer
   const kind = config.core.auth
+  const elsewhere = access.formatEntries
+    ? 'Change users in the directory, groups and rights in that file.'
+    : 'Change them where they are kept.'
   throw new NotWritable(
     `${config.file}: the users, groups and rights of pypi.auth = ${kind} can't be changed by a command`,
-    {hint: access.formatEntries ? `Edit that file: ${instead}.` : 'Change them where they are kept.'},
+    {hint: kind === 'config' ? `Edit that file: ${instead}.` : elsewhere},
   )
 }
 

@@ -94,7 +94,7 @@ class LdapAccess implements Access {
     return this.rules.getRules(project)
   }
 
-  listRuledProjects(): Promise<ReadonlySet<string>> {
+  listRuledProjects(): Promise<ReadonlySet<string> | undefined> {
     return this.rules.listRuledProjects()
   }
 

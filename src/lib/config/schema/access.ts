@@ -219,6 +219,18 @@ export const remoteAccessFields = {
   }),
   user: optionalText('auth.user', {help: 'User name for HTTP Basic authentication there.'}),
   password: optionalText('auth.password', {secret: true, help: 'Password for it.'}),
+  timeout: int('auth.timeout', {
+    since: 'ours',
+    default: 10,
+    min: 1,
+    max: 300,
+    help: 'Seconds that an answer of it may take.',
+  }),
+  cacheTime: seconds('auth.cache_time', {
+    since: 'ours',
+    default: 1,
+    help: 'How long its answers are remembered, and with 0 nothing, not even for a minute that a password was right.',
+  }),
   verifyUri: uri('verify', 'Path that checks a user name and password.'),
   groupsUri: uri('groups', 'Path that lists the groups of a user, or all.'),
   groupMembersUri: uri('group_members', 'Path that lists the members of a group.'),
@@ -236,5 +248,12 @@ export const accessSchemas: Readonly<Record<string, BackendSchema>> = {
   sql: backendSchema(sqlAccessFields),
   ldap: backendSchema(ldapAccessFields, checkLdap),
   aws_secrets_manager: backendSchema(secretsManagerAccessFields),
-  remote: backendSchema(remoteAccessFields),
+  remote: backendSchema(remoteAccessFields, function* ({backendServer}) {
+    if (!/^https?:\/\/[^/?#]/i.test(backendServer) || !URL.canParse(backendServer)) {
+      yield {
+        key: 'auth.backend_server',
+        message: 'expected an address like https://HOST or http://HOST:PORT/PATH',
+      }
+    }
+  }),
 }
