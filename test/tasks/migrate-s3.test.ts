@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {utimes} from 'node:fs/promises'
 import {after, before, describe, it} from 'node:test'
+import {UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
 import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {openS3Store} from '../../src/lib/storage/s3/s3.js'
@@ -61,6 +62,22 @@ describe('Migrating to S3 and back', needs('versitygw'), () => {
     assert.deepEqual([report.copied, report.failed], [14, []])
     await migrateFiles(two, dir.target)
     assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+  })
+
+  it('refuses one bucket under two addresses, where the keys of one can be keys of the other', async () => {
+    await using dir = await twoPlaces()
+    await using outer = await bucket('over/')
+    await migrateFiles(dir.source, outer)
+    for (const prefix of ['over/', 'over/in/', '']) {
+      await using other = await openS3Store(await s3Config(service.url, {'storage.prefix': prefix}, service))
+      await assert.rejects(migrateFiles(outer, other), UsageError)
+      await assert.rejects(migrateFiles(other, outer), UsageError)
+    }
+    await using sibling = await openS3Store(
+      await s3Config(service.url, {'storage.prefix': 'beside/'}, service),
+    )
+    const report = await migrateFiles(outer, sibling)
+    assert.deepEqual([report.copied, report.oddityCount], [14, 0])
   })
 
   it('loses nothing over a connection that fails in every way', async () => {
