@@ -3,14 +3,17 @@ import {measureCaches} from './caches.js'
 import {measurePages} from './pages.js'
 import {measureRebuilds} from './rebuilds.js'
 import {formatReport, type Row} from './report.js'
+import {measureStorages} from './storages.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [caches] [rebuilds] [tools] [transfers] [--out FILE]`: a Markdown report on stdout, progress on stderr.
+// `npm run bench [pages] [caches] [rebuilds] [storages] [tools] [transfers] [--out FILE]`: a Markdown report on stdout,
+// progress on stderr.
 const parts = {
   pages: measurePages,
   caches: measureCaches,
   rebuilds: measureRebuilds,
+  storages: measureStorages,
   transfers: measureTransfers,
   tools: measureTools,
 }
