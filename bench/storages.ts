@@ -22,7 +22,7 @@ type Bucket = Awaited<ReturnType<typeof openService>>
 
 /** versitygw with the buckets of the benchmark, which everybody may read, as the floor does. */
 async function openService(directory: string) {
-  const service = await startService('versitygw')
+  const service = await startService('versitygw', {keepAlive: true})
   const config = (bucket: string, url: string) =>
     [
       '[app:main]',

@@ -11,11 +11,16 @@ export interface Versitygw extends Service {
   readonly directory: string
 }
 
-/**
- * A strict S3 over a directory, which checks signatures; region `us-east-1`.
- * @param virtualDomain below which buckets have hosts of their own, besides their paths.
- */
-export async function startVersitygw({virtualDomain}: {virtualDomain?: string} = {}): Promise<Versitygw> {
+export interface VersitygwOptions {
+  /** Below which buckets have hosts of their own, besides their paths. */
+  readonly virtualDomain?: string
+  /** As AWS does it. Otherwise every request is the last of its connection. */
+  readonly keepAlive?: boolean
+}
+
+/** A strict S3 over a directory, which checks signatures; region `us-east-1`. */
+export async function startVersitygw(options: VersitygwOptions = {}): Promise<Versitygw> {
+  const {virtualDomain, keepAlive = false} = options
   const keys = {accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key'}
   const server = await startServer({
     name: 'versitygw',
@@ -24,7 +29,8 @@ export async function startVersitygw({virtualDomain}: {virtualDomain?: string} =
       const address = ['--port', `127.0.0.1:${port}`, '--region', 'us-east-1']
       const access = ['--access', keys.accessKeyId, '--secret', keys.secretAccessKey]
       const domain = virtualDomain === undefined ? [] : ['--virtual-domain', virtualDomain]
-      return [program('versitygw'), ...access, ...address, ...domain, 'posix', join(directory, 'data')]
+      const extra = [...domain, ...(keepAlive ? ['--keep-alive', '--quiet'] : [])]
+      return [program('versitygw'), ...access, ...address, ...extra, 'posix', join(directory, 'data')]
     },
     answers: answersHttp,
   })
