@@ -13,7 +13,7 @@ import type {ObjectStore} from '../lib/storage/storage.js'
 import {PpcCommand, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {MigrateStory} from '../lib/terminal/migrate-story.js'
-import {writePrivateFile} from '../lib/terminal/output-file.js'
+import {checkOutputFile, writePrivateFile} from '../lib/terminal/output-file.js'
 import {startProgress} from '../lib/terminal/progress.js'
 import {askRemoval} from '../lib/terminal/removal-question.js'
 import {canPrompt} from '../lib/terminal/prompts.js'
@@ -99,6 +99,7 @@ export default class Migrate extends PpcCommand {
     keepHeapLean()
     this.quiet = given.quiet
     const options = this.options(given)
+    if (given.report !== undefined) await checkOutputFile(given.report)
     const from = await this.readConfig(args.old)
     const to = await this.readConfig(args.new)
     const changes = !given['dry-run'] && !given['verify-only']

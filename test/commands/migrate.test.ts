@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {cp, mkdir, readFile, utimes, writeFile} from 'node:fs/promises'
+import {cp, mkdir, readdir, readFile, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -108,6 +108,10 @@ describe('ppc-migrate', () => {
     assert.match(stderr, /failed: eggy-1\.0-py2\.7\.egg: the target lacks it\n/)
     const report = JSON.parse(await readFile(dir.join('r.json'), 'utf8')) as {failedCount: number}
     assert.equal(report.failedCount, 14)
+    const refused = await tool(dir.path, 'ppc-migrate old.ini new.ini --report missing/r.json')
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /^ppc-migrate: "missing\/r\.json" can't be written[^\n]*\n$/)
+    await assert.rejects(readdir(dir.join('new-packages/eggy')), {code: 'ENOENT'})
   })
 
   it('refuses a rate or time that it does not understand', async () => {

@@ -1,10 +1,23 @@
 import {randomUUID} from 'node:crypto'
 import {constants, createWriteStream} from 'node:fs'
-import {open, realpath, rename, rm, stat} from 'node:fs/promises'
+import {access, open, realpath, rename, rm, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import type {Writable} from 'node:stream'
 import {finished} from 'node:stream/promises'
 import {UsageError, isSystemError} from '../errors.js'
+
+/** Finds out before a long run what `writePrivateFile` would find out after it. @throws {UsageError} */
+export async function checkOutputFile(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined)
+  if (there?.isDirectory()) throw new UsageError(`"${path}" is a directory`)
+  if (there && !there.isFile()) return
+  const folder = dirname(there ? await realpath(path) : path)
+  try {
+    await access(folder, constants.W_OK)
+  } catch (error) {
+    throw new UsageError(`"${path}" can't be written: "${folder}" is missing or read-only`, {cause: error})
+  }
+}
 
 /**
  * Writes `path` whole or not at all, readable by its owner only: what these tools write holds hashes and keys.

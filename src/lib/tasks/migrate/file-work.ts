@@ -82,9 +82,10 @@ export class FileWork {
 
   /** Its metadata and its bytes come at once: when a bucket does not list the first and a directory lacks the second. */
   #isFetched({metadata, filename}: PlannedFile): boolean {
-    const {ends, options, plan} = this.run
+    const {ends, options, plan, selection} = this.run
     return (
       metadata === undefined &&
+      selection.since === undefined &&
       ends.source.store.fetch !== undefined &&
       ends.target.store.layout === 'tree' &&
       !options.dryRun &&
