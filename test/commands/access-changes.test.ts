@@ -4,6 +4,7 @@ import {after, before, describe, it} from 'node:test'
 import Sqlite from 'better-sqlite3'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {startService, type Service} from '../services/index.js'
+import {startAccessServer} from '../support/access-server.js'
 import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
 import {onTerminal} from './on-terminal.js'
@@ -238,6 +239,40 @@ describe('ppc user, group and permission with rules in a config', () => {
       )
       assert.ok(stderr.includes(`Edit that file: ${wanted}`), stderr)
     }
+  })
+})
+
+describe('with a server that decides', () => {
+  it('what it lists is shown and exported, and an import says whom it can not take', async () => {
+    await using directory = await tempDir()
+    const grant = {kind: 'grant', project: 'lib', principal: {group: 'crew'}, permissions: ['read']} as const
+    await using server = await startAccessServer([
+      {kind: 'user', username: 'sam', admin: true, passwordHash: null},
+      {kind: 'group', name: 'crew'},
+      {kind: 'member', group: 'crew', username: 'sam'},
+      grant,
+    ])
+    const config = sqlConfig('x').replace('pypi.auth = sql', 'pypi.auth = remote')
+    const remote = config.replace(/auth\.db\.url.*/, `auth.backend_server = ${server.url}`)
+    await writeFile(directory.join('remote.ini'), remote)
+    await writeFile(directory.join('server.ini'), sqlConfig('server'))
+    const shell = shellIn(directory.path)
+    assert.equal(await shell.done('user list remote.ini'), 'sam  administrator\n')
+    assert.equal(await shell.done('permission list remote.ini'), 'lib  group crew  read\n')
+    assert.match(
+      (await shell.run('group create remote.ini x')).stderr,
+      /Change them where they are kept\.\n$/,
+    )
+    const {stdout} = await shell.run('export remote.ini')
+    assert.match(
+      await shell.done('import server.ini', stdout),
+      /user "sam" was left out: .* no password hash/,
+    )
+    const {groups, packages, users} = await shell.dump()
+    assert.deepEqual({groups, users}, {groups: {crew: []}, users: []})
+    assert.deepEqual(packages.groups, {lib: {crew: ['read']}})
+    await server[Symbol.asyncDispose]()
+    assert.equal((await shell.run('user list remote.ini')).code, 75)
   })
 })
 
