@@ -1,10 +1,16 @@
-import {after, before, describe} from 'node:test'
+import assert from 'node:assert/strict'
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {after, before, describe, it} from 'node:test'
 import type {AclEntry} from '../../src/lib/access/access.js'
+import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
 import {startService} from '../services/index.js'
 import type {DatabaseServer} from '../services/postgresql.js'
+import {sqlClient} from '../services/sql-client.js'
 import {needs} from '../support/needs.js'
+import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
 
 async function* stream(entries: readonly AclEntry[]): AsyncGenerator<AclEntry> {
@@ -23,14 +29,18 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       await server[Symbol.asyncDispose]()
       await dir[Symbol.asyncDispose]()
     })
+    const openAt = async (url: string) =>
+      openSqlAccess(
+        await configWith(dir.path, {
+          'storage.dir': 'x',
+          'db.url': 'sqlite://',
+          'pypi.auth': 'sql',
+          'auth.db.url': url,
+        }),
+      )
     const openStore = async () => {
-      const config = await configWith(dir.path, {
-        'storage.dir': 'x',
-        'db.url': 'sqlite://',
-        'pypi.auth': 'sql',
-        'auth.db.url': await server.createDatabase(),
-      })
-      return () => openSqlAccess(config)
+      const url = await server.createDatabase()
+      return () => openAt(url)
     }
     const openWith = async (entries: readonly AclEntry[]) => {
       const access = await (await openStore())()
@@ -41,5 +51,77 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       'takes names of 10,000 characters': 'the columns of pypicloud have room for 255',
     })
     describeAccessWriter(`sql on ${name}`, openStore)
+
+    const takenOver = async () => {
+      const url = await server.createDatabase()
+      await using client = await sqlClient(url)
+      await client.run(await readFile(join(fixtures, 'sql', `access.${name}.sql`), 'utf8'))
+      return url
+    }
+
+    it("of pypicloud lets every user in and wrong passwords out, and keeps pypicloud's rows", async () => {
+      const url = await takenOver()
+      await using client = await sqlClient(url)
+      const users = await client.run('SELECT * FROM pypicloud_users ORDER BY username')
+      await using access = await openAt(url)
+      for (const [username, password] of Object.entries(passwords)) {
+        const account = await access.findAccount(username)
+        assert.equal(await verifyPassword(password, account?.passwordHash ?? ''), true, username)
+        assert.equal(account?.pending, username === 'pat')
+        assert.equal(account.admin, username === 'ada')
+      }
+      assert.equal(await access.findAccount('Ada'), undefined)
+      assert.equal(await access.writer?.needsAdmin(), false)
+      assert.deepEqual(await access.listGroups(), ['devs', 'empty-group', 'ops'])
+      assert.deepEqual(await access.listGroupsOf('bob'), ['devs'])
+      const rules = await access.getRules('not-normalised-name')
+      assert.deepEqual([...rules.users.keys()], ['frank'])
+      assert.equal(await access.allowsRegistration(), true)
+      const entries: AclEntry[] = []
+      for await (const entry of access.exportEntries()) entries.push(entry)
+      const report = await access.writer!.load(stream(entries))
+      assert.equal(report.usersAdded + report.groupsAdded + report.membersAdded + report.grantsAdded, 0)
+      assert.deepEqual(report.notices, [])
+      assert.deepEqual(await client.run('SELECT * FROM pypicloud_users ORDER BY username'), users)
+    })
+
+    it('of pypicloud takes rules for everybody, and refuses them for nobody', async () => {
+      const url = await takenOver()
+      await using access = await openAt(url)
+      await access.writer?.grant('Some_Lib', {group: 'everyone'}, 'read')
+      await access.writer?.grant('some-lib', {group: 'authenticated'}, 'write')
+      assert.deepEqual([...(await access.getRules('some-lib')).groups.keys()].sort(), [
+        'authenticated',
+        'everyone',
+      ])
+      assert.deepEqual(await access.listGroups(), ['devs', 'empty-group', 'ops'])
+      const ghost = access.writer!.grant('some-lib', {user: 'ghost'}, 'read')
+      await assert.rejects(ghost, {code: 'PPC_NOT_FOUND', message: 'there is no user "ghost"'})
+      await using client = await sqlClient(url)
+      const stored = await client.run("SELECT * FROM pypicloud_group_permissions WHERE package = 'some-lib'")
+      assert.equal(stored.length, 2)
+    })
+
+    it('shows within a second what others revoke', async () => {
+      const url = await takenOver()
+      await using access = await openAt(url)
+      await using client = await sqlClient(url)
+      const token = await access.changeToken()
+      await client.run("DELETE FROM pypicloud_user_permissions WHERE username = 'frank'")
+      await new Promise(resolve => setTimeout(resolve, 1000))
+      assert.notEqual(await access.changeToken(), token)
+      assert.equal((await access.getRules('not-normalised-name')).users.size, 0)
+    })
   })
+}
+
+const passwords = {
+  ada: 'Ada-pass-1',
+  bob: "b0b's secret",
+  carol: 'carol:with:colons',
+  dave: 'pässwörd-dave',
+  erin: 'erin pass with spaces',
+  frank: 'frank$argon2',
+  'svc.build@example.com': 'svc%20token+/=',
+  pat: 'pat-pending',
 }
