@@ -115,6 +115,46 @@ package.pyramid_head.group.everyone = r
   })
 })
 
+describe('rules for a pattern of names', () => {
+  const rules = `
+user.ada = x
+user.bob = x
+user.carol = x
+group.devs = ada
+package.Acme_*.group.devs = rw
+package.acme-lib.user.bob = r
+package.*-public.group.everyone = r
+package.acme-shut-*.user.carol =
+`
+  const names = ['acme', 'acme-lib', 'acme-new', 'acme-x-public', 'other', 'acme-shut-1']
+  it('count for all that match, beside their own', async () => {
+    const policy = await openPolicy(`${rules}pypi.default_read = authenticated\n`)
+    const table: Record<string, readonly string[]> = {
+      ada: ['r', 'rw', 'rw', 'rw', 'r', 'rw'],
+      bob: ['r', 'r', 'none', 'r', 'r', 'none'],
+      everyone: ['none', 'none', 'none', 'r', 'none', 'none'],
+    }
+    for (const [username, rights] of Object.entries(table)) {
+      const who = await as(policy, username === 'everyone' ? undefined : username)
+      for (const [index, name] of names.entries()) {
+        assert.equal(await rightsOf(policy, who, name), rights[index], `${username} ${name}`)
+      }
+      assert.equal(await rightsOf(policy, who, 'ACME.New'), rights[2])
+      const readable = names.filter((_, index) => rights[index]?.startsWith('r'))
+      assert.deepEqual(await policy.visibleProjects(who, names), readable, username)
+    }
+  })
+  it('are told and exported as they are written', async () => {
+    const access = await openConfigAccess(await readLines(rules))
+    assert.deepEqual(await access.listRulePatterns?.(), ['acme-*', '*-public', 'acme-shut-*'])
+    assert.deepEqual([...(await access.listRuledProjects())!], ['acme-lib'])
+    assert.deepEqual(
+      (await access.listGrants({group: 'devs'})).map(({project}) => project),
+      ['Acme_*'],
+    )
+  })
+})
+
 describe('default groups', () => {
   it('count only where a project has no rule at all, not even an empty one', async () => {
     const policy = await openPolicy(`

@@ -15,7 +15,7 @@ describe('ppc access explain', () => {
     assert.equal(
       stdout,
       `bob is no administrator, and in the group devs
-tool has rules of its own, so that pypi.default_read and pypi.default_write do not count for it
+tool has rules, so that pypi.default_read and pypi.default_write do not count for it
   group devs  read
 read       yes  the rule of group devs
 write      no   none of its rules gives it to anybody

@@ -43,7 +43,7 @@ describe('an explanation of rights', () => {
   it('names the rules that give them', async () => {
     assert.deepEqual(await explain('bob', 'OUR.tool', {'pypi.allow_overwrite_groups': 'admin devs'}), [
       'bob is no administrator, and in the group devs',
-      'our-tool has rules of its own, so that pypi.default_read and pypi.default_write do not count for it',
+      'our-tool has rules, so that pypi.default_read and pypi.default_write do not count for it',
       'read yes: the rule of group devs',
       'write yes: the rule of user bob',
       'overwrite yes: pypi.allow_overwrite_groups gives it to group devs',
@@ -56,6 +56,21 @@ describe('an explanation of rights', () => {
       'delete no: whoever does it must be allowed to write',
     ])
     assert.equal((await explain('carol', 'shut'))[2], 'read no: none of its rules gives it to anybody')
+  })
+  it('names the patterns of rules for many projects', async () => {
+    const pattern = {'package.our-*.group.authenticated': 'r'}
+    assert.equal(
+      (await explain('carol', 'our-tool', pattern))[2],
+      'read yes: the rule of group authenticated for our-*',
+    )
+    assert.equal(
+      (await explain('bob', 'our-tool', pattern))[2],
+      'read yes: the rule of group devs; the rule of group authenticated for our-*',
+    )
+    assert.equal(
+      (await explain('everyone', 'our-new', pattern))[2],
+      'read no: its rules give it to others only',
+    )
   })
   it('names the default groups where there are no rules', async () => {
     assert.deepEqual((await explain('carol', 'new', {'pypi.default_write': 'writers'})).slice(1), [

@@ -1,6 +1,5 @@
 import {Args} from '@oclif/core'
-import {describePrincipal} from '../../lib/tasks/edit-permissions.js'
-import {explainAccess, type AccessExplanation} from '../../lib/tasks/explain-access.js'
+import {describeGrant, explainAccess, type AccessExplanation} from '../../lib/tasks/explain-access.js'
 import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
@@ -28,9 +27,9 @@ export default class AccessExplain extends AccessCommand {
     if (!this.jsonEnabled()) {
       for (const fact of explanation.facts) this.log(fact)
       this.logTable(
-        explanation.rules.map(({principal, permissions}) => [
-          `  ${describePrincipal(principal)}`,
-          permissions.join(' ') || 'nothing',
+        explanation.rules.map(grant => [
+          `  ${describeGrant(grant)}`,
+          grant.permissions.join(' ') || 'nothing',
         ]),
       )
       this.logTable(

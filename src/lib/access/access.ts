@@ -70,10 +70,15 @@ export interface Access extends AsyncDisposable {
   /** `project` is normalised; every stored spelling of it counts. */
   getRules(project: string): Promise<Rules>
   /**
-   * Normalised names of all projects that have an explicit rule, even an empty one. Undefined where nobody can tell
+   * Normalised names of all projects that have an explicit rule of their own, even an empty one. Undefined where nobody can tell
    * (remote): then each project is looked at.
    */
   listRuledProjects(): Promise<ReadonlySet<string> | undefined>
+  /**
+   * Where rules may be for all projects whose names match, `acme-*`: these patterns, normalised. `getRules` counts
+   * their rules beside the project's own, and grants have them in place of a name.
+   */
+  listRulePatterns?(): Promise<readonly string[]>
   listGrants(principal: Principal): Promise<Grant[]>
   /** Approved users, by name. */
   listUsers(): Promise<{username: string; admin: boolean}[]>

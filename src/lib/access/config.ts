@@ -1,6 +1,6 @@
 import type {Config} from '../config/config.js'
 import {configAccessFields} from '../config/schema/access.js'
-import {normalizeName} from '../packaging/names.js'
+import {nameMatcher, normalizeName} from '../packaging/names.js'
 import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} from './access.js'
 import {formatConfigLines} from './config-lines.js'
 import {findSpecialGroup} from './names.js'
@@ -15,7 +15,9 @@ class ConfigAccess implements Access {
   readonly #members = new Map<string, ReadonlySet<string>>()
   readonly #groupsOf = new Map<string, string[]>()
   readonly #grants: Grant[] = []
+  /** By normalised name, or by pattern. */
   readonly #rules = new Map<string, RulesBuilder>()
+  readonly #patterns: readonly {readonly matches: (name: string) => boolean; readonly rules: RulesBuilder}[]
 
   constructor(config: Config) {
     this.name = config.file
@@ -53,6 +55,9 @@ class ConfigAccess implements Access {
       if (!rules) this.#rules.set(normalized, (rules = new RulesBuilder()))
       rules.add(kind, name, permissions)
     }
+    this.#patterns = [...this.#rules]
+      .filter(([name]) => isPattern(name))
+      .map(([pattern, rules]) => ({matches: nameMatcher([pattern]), rules}))
   }
 
   changeToken(): string {
@@ -68,11 +73,18 @@ class ConfigAccess implements Access {
   }
 
   getRules(project: string): Promise<Rules> {
-    return Promise.resolve(this.#rules.get(normalizeName(project)) ?? new RulesBuilder())
+    const name = normalizeName(project)
+    const found = this.#patterns.filter(({matches}) => matches(name)).map(({rules}) => rules)
+    const own = isPattern(name) ? undefined : this.#rules.get(name)
+    return Promise.resolve(mergeRules(own ? [own, ...found] : found))
   }
 
   listRuledProjects(): Promise<ReadonlySet<string>> {
-    return Promise.resolve(new Set(this.#rules.keys()))
+    return Promise.resolve(new Set([...this.#rules.keys()].filter(name => !isPattern(name))))
+  }
+
+  listRulePatterns(): Promise<readonly string[]> {
+    return Promise.resolve([...this.#rules.keys()].filter(isPattern))
   }
 
   listGrants(principal: Principal): Promise<Grant[]> {
@@ -142,6 +154,20 @@ class ConfigAccess implements Access {
   async [Symbol.asyncDispose](): Promise<void> {
     // nothing is open
   }
+}
+
+const isPattern = (name: string): boolean => name.includes('*')
+
+/** They add up. */
+function mergeRules(all: readonly RulesBuilder[]): Rules {
+  const [first] = all
+  if (all.length === 1 && first) return first
+  const merged = new RulesBuilder()
+  for (const {users, groups} of all) {
+    for (const [name, permissions] of users) merged.add('user', name, permissions)
+    for (const [name, permissions] of groups) merged.add('group', name, permissions)
+  }
+  return merged
 }
 
 /** Up to two characters are letters, more are words (COMPAT §1.8). What is neither right gives none. */

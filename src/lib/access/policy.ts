@@ -2,7 +2,7 @@ import pLimit from 'p-limit'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
 import {passwordFields} from '../config/schema/access.js'
-import {normalizeName} from '../packaging/names.js'
+import {nameMatcher, normalizeName} from '../packaging/names.js'
 import type {Access, FoundAccount, Permission, Rules} from './access.js'
 import {VerifiedCredentials} from './credentials.js'
 import {Memo, whenReady} from './memo.js'
@@ -52,8 +52,8 @@ export class AccessPolicy {
   readonly #verifying = new Map<string, Promise<boolean>>()
   readonly #users = new Memo<Known>(maxUsers)
   readonly #rules = new Memo<Rules>(maxProjects)
-  readonly #ruled = new Memo<{readonly names: ReadonlySet<string> | undefined}>(1)
-  readonly #readable = new Memo<ReadonlySet<string>>(maxListings)
+  readonly #ruled = new Memo<{readonly projects: ProjectSet | undefined}>(1)
+  readonly #readable = new Memo<ProjectSet>(maxListings)
 
   constructor(access: Access, config: Config, options: PolicyOptions = {}) {
     this.#access = access
@@ -113,8 +113,8 @@ export class AccessPolicy {
   async visibleProjects(identity: Identity, projects: readonly string[]): Promise<string[]> {
     if (identity.admin) return [...projects]
     const token = await this.#access.changeToken()
-    const {names: ruled} = await this.#ruled.get(token, '', async () => ({
-      names: await this.#access.listRuledProjects(),
+    const {projects: ruled} = await this.#ruled.get(token, '', async () => ({
+      projects: await this.#collectRuled(),
     }))
     if (!ruled) return this.#lookAtEach(identity, projects)
     const readable = await this.#readable.get(token, JSON.stringify(identity), () =>
@@ -200,15 +200,41 @@ export class AccessPolicy {
     return projects.filter((_, index) => visible[index])
   }
 
+  async #collectRuled(): Promise<ProjectSet | undefined> {
+    const names = await this.#access.listRuledProjects()
+    return names && new ProjectSet(names, (await this.#access.listRulePatterns?.()) ?? [])
+  }
+
   /** Of the projects that have rules. */
-  async #collectReadable(identity: Identity): Promise<ReadonlySet<string>> {
-    const readable = new Set<string>()
+  async #collectReadable(identity: Identity): Promise<ProjectSet> {
+    const known = new Set(await this.#access.listRulePatterns?.())
+    const names = new Set<string>()
+    const patterns = new Set<string>()
     for (const principal of principalsOf(identity)) {
       for (const {project, permissions} of await this.#access.listGrants(principal)) {
-        if (permissions.includes('read')) readable.add(normalizeName(project))
+        if (!permissions.includes('read')) continue
+        const name = normalizeName(project)
+        if (known.has(name)) patterns.add(name)
+        else names.add(name)
       }
     }
-    return readable
+    return new ProjectSet(names, [...patterns])
+  }
+}
+
+/** Projects by normalised name, and all that match a pattern. */
+class ProjectSet {
+  readonly #matches: (name: string) => boolean
+
+  constructor(
+    private readonly names: ReadonlySet<string>,
+    patterns: readonly string[],
+  ) {
+    this.#matches = nameMatcher(patterns)
+  }
+
+  has(name: string): boolean {
+    return this.names.has(name) || this.#matches(name)
   }
 }
 

@@ -1,7 +1,7 @@
 import {completeMark, type Cache} from '../cache/cache.js'
 import type {Config} from '../config/config.js'
 import {fallbackMode, upstreamOf, type Fallback, type Upstream} from '../config/derived.js'
-import {isProjectName, normalizeName} from '../packaging/names.js'
+import {isProjectName, nameMatcher, normalizeName} from '../packaging/names.js'
 import type {Notes} from './notes.js'
 import {encodePathSegment} from './pages/markup.js'
 
@@ -95,17 +95,6 @@ export class OriginPolicy {
 const withoutUpstream = ({mayRead, loggedIn}: PageRequest): Origin => ({
   kind: mayRead || loggedIn ? 'notFound' : 'unauthorized',
 })
-
-/** @param patterns project names in any spelling; `*` stands for any text. */
-export function nameMatcher(patterns: readonly string[]): (normalizedName: string) => boolean {
-  const sources = patterns.map(pattern =>
-    normalizeName(pattern)
-      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('\\*', '.*'),
-  )
-  const pattern = new RegExp(`^(?:${sources.join('|')})$`, 's')
-  return name => sources.length > 0 && pattern.test(name)
-}
 
 /** What an operator should know at start-up about where names come from: one sentence each. */
 export function originNotices(config: Pick<Config, 'core'>): string[] {

@@ -3,7 +3,7 @@ import {findSpecialGroup, quote} from '../access/names.js'
 import {AccessPolicy, anonymous, isInAny, type Identity} from '../access/policy.js'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
-import {normalizeName} from '../packaging/names.js'
+import {nameMatcher, normalizeName} from '../packaging/names.js'
 import {describePrincipal} from './edit-permissions.js'
 
 export type Right = Permission | 'overwrite' | 'delete'
@@ -84,12 +84,16 @@ export async function explainAccess(
 
 async function listRules(access: Access, project: string): Promise<Grant[]> {
   const {users, groups} = await access.getRules(project)
+  const patterns = (await access.listRulePatterns?.()) ?? []
+  const matching = new Set([project, ...patterns.filter(pattern => nameMatcher([pattern])(project))])
+  const principals = [
+    ...[...users.keys()].map(user => ({user})),
+    ...[...groups.keys()].map(group => ({group})),
+  ]
   const grants: Grant[] = []
-  for (const [user, permissions] of users) {
-    grants.push({project, principal: {user}, permissions: [...permissions].sort()})
-  }
-  for (const [group, permissions] of groups) {
-    grants.push({project, principal: {group}, permissions: [...permissions].sort()})
+  for (const principal of principals) {
+    const all = await access.listGrants(principal)
+    grants.push(...all.filter(grant => matching.has(normalizeName(grant.project))))
   }
   return grants
 }
@@ -117,7 +121,7 @@ function factsAboutUser(
 
 function factAboutProject(project: string, rules: readonly Grant[], {core}: Config): string {
   if (rules.length > 0) {
-    return `${project} has rules of its own, so that pypi.default_read and pypi.default_write do not count for it`
+    return `${project} has rules, so that pypi.default_read and pypi.default_write do not count for it`
   }
   const names = (groups: readonly string[]) => groups.join(', ') || 'nobody'
   return (
@@ -142,10 +146,14 @@ function reasonsOf(
       permissions.includes(permission) &&
       ('user' in principal ? principal.user === identity.username : isInAny(identity, [principal.group])),
   )
-  if (giving.length > 0) return giving.map(({principal}) => `the rule of ${describePrincipal(principal)}`)
+  if (giving.length > 0) return giving.map(grant => `the rule of ${describeGrant(grant)}`)
   const shut = rules.some(({permissions}) => permissions.includes(permission))
   return [shut ? 'its rules give it to others only' : 'none of its rules gives it to anybody']
 }
+
+/** `group devs`, and of which pattern. */
+export const describeGrant = ({project, principal}: Grant): string =>
+  `${describePrincipal(principal)}${project.includes('*') ? ` for ${project}` : ''}`
 
 /** Of a key of the config that names groups. */
 function reasonOfGroups(key: string, groups: readonly string[], isIn: (group: string) => boolean): string {

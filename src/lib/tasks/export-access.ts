@@ -21,6 +21,11 @@ export async function exportAccess(
       const who = 'user' in principal ? `user ${quote(principal.user)}` : `group ${quote(principal.group)}`
       onNotice(`the rule of project ${quote(project)} for ${who} was left out: nobody has that name`)
     }
+    for (const pattern of (await access.listRulePatterns?.()) ?? []) {
+      onNotice(
+        `${quote(pattern)} stands for many projects in a configuration file only: elsewhere it is one name`,
+      )
+    }
   }
   await pipeline(Readable.from(formatDump(access, options)), out, {end: false})
 }

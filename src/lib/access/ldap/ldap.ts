@@ -98,6 +98,10 @@ class LdapAccess implements Access {
     return this.rules.listRuledProjects()
   }
 
+  listRulePatterns(): Promise<readonly string[]> {
+    return this.rules.listRulePatterns?.() ?? Promise.resolve([])
+  }
+
   listGrants(principal: Principal): Promise<Grant[]> {
     return this.rules.listGrants(principal)
   }
