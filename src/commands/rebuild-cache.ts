@@ -118,15 +118,17 @@ export default class RebuildCache extends PpcCommand {
     const progress = await startProgress('Copying:', 'rows', !flags.quiet && !this.jsonEnabled())
     let report: FillReport
     try {
-      report = await fillCache(source.cache, target.cache, {
-        owner: this.owner,
-        dryRun: flags['dry-run'],
-        signal: this.signal,
-        onProgress: rows => progress.update(rows),
-        onChange: (kind, {filename}) => {
-          if (flags['dry-run']) this.tell(`would be ${kind}: ${filename}`, progress)
-        },
-      })
+      const fill = () =>
+        fillCache(source.cache, target.cache, {
+          owner: this.owner,
+          dryRun: flags['dry-run'],
+          signal: this.signal,
+          onProgress: rows => progress.update(rows),
+          onChange: (kind, {filename}) => {
+            if (flags['dry-run']) this.tell(`would be ${kind}: ${filename}`, progress)
+          },
+        })
+      report = await this.waitFor(flags.wait, fill, error => error instanceof LockHeld)
     } finally {
       progress.stop()
     }

@@ -3,6 +3,7 @@ import {completeMark, type Cache} from '../cache/cache.js'
 import {UsageError} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {hasSameMembers} from './rebuild/merge.js'
+import {lockExpiresAfterSeconds} from './rebuild/options.js'
 
 export interface FillOptions {
   /** For those who come second: host, process and command. */
@@ -36,7 +37,12 @@ const rowsPerBatch = 1000
  */
 export async function fillCache(source: Cache, target: Cache, options: FillOptions): Promise<FillReport> {
   const start = performance.now()
-  await using lock = options.dryRun ? undefined : await target.acquireLock('rebuild', {owner: options.owner})
+  await using lock = options.dryRun
+    ? undefined
+    : await target.acquireLock('rebuild', {
+        owner: options.owner,
+        expireAfterSeconds: lockExpiresAfterSeconds,
+      })
   const checkStop = () => {
     options.signal?.throwIfAborted()
     lock?.signal.throwIfAborted()

@@ -3,6 +3,9 @@ import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
 import type {Oddity} from '../../storage/storage.js'
 
+/** After so long without a heartbeat the lock of a run that was killed is free. */
+export const lockExpiresAfterSeconds = 20
+
 export interface RebuildParts {
   readonly storage: PackageStorage
   readonly cache: Cache
@@ -20,7 +23,7 @@ export interface RebuildOptions {
   readonly projects?: ReadonlySet<string>
   /** Requests for metadata at the same time. Default 64. */
   readonly concurrency?: number
-  /** After so long without a heartbeat the lock of a run that was killed is free. Default 20. */
+  /** Of its lock. Default: `lockExpiresAfterSeconds`. */
   readonly expireAfterSeconds?: number
   /** Writes nothing, and reports what would be written. */
   readonly dryRun?: boolean

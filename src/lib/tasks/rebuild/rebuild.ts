@@ -7,7 +7,12 @@ import {findGone, GoneRows, type GoneParts} from './gone.js'
 import {StorageListing, type ListedBatch} from './listing.js'
 import {publishedAt, reconcile} from './merge.js'
 import {NameSet} from './names.js'
-import type {RebuildOptions, RebuildParts, RebuildReport} from './options.js'
+import {
+  lockExpiresAfterSeconds,
+  type RebuildOptions,
+  type RebuildParts,
+  type RebuildReport,
+} from './options.js'
 import {PublishedRun, type RunState} from './state.js'
 
 export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from './options.js'
@@ -38,7 +43,7 @@ export async function startRebuild(
   parts: RebuildParts,
   options: RebuildOptions,
 ): Promise<{started: RunState; finished: Promise<RebuildReport>}> {
-  const {owner, expireAfterSeconds = 20} = options
+  const {owner, expireAfterSeconds = lockExpiresAfterSeconds} = options
   const lock = await parts.cache.acquireLock('rebuild', {owner, expireAfterSeconds})
   const published = new PublishedRun(parts.cache, lock, options)
   await published.begin() // whoever asks from now on hears of this run

@@ -117,8 +117,7 @@ export class PublishedRun {
       this.#write({state: 'done', report: withoutLists(report)})
       return report
     } catch (error) {
-      const message = error instanceof PpcError ? error.message : 'it broke off; the log says why'
-      this.#write({state: 'failed', error: message})
+      this.#write({state: 'failed', error: reasonOf(error)})
       throw error
     } finally {
       clearInterval(heartbeat)
@@ -147,3 +146,9 @@ const withoutLists = (report: RebuildReport): RunCounts =>
   Object.fromEntries(
     Object.entries(report).filter(([key]) => key !== 'oddities' && key !== 'sealed'),
   ) as unknown as RunCounts
+
+/** A bug's own words would help nobody. */
+function reasonOf(error: unknown): string {
+  const isOurs = error instanceof PpcError || (error instanceof Error && error.name === 'AbortError')
+  return isOurs ? error.message : 'it broke off: its own output says why'
+}
