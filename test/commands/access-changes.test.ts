@@ -77,6 +77,8 @@ function describeChanges(name: string, config: () => string, needed: {skip: stri
     it('approve and reject who has registered', async () => {
       await shell.done('import server.ini -q', JSON.stringify(pending))
       assert.match(await shell.done('user list server.ini'), /^eve {2}waits for approval\npat {2}waits/m)
+      assert.equal(await shell.done('user registration server.ini'), 'on\n')
+      assert.equal(await shell.done('user registration server.ini off'), 'off\n')
       await shell.done('user approve server.ini pat')
       await shell.done('user reject server.ini eve')
       assert.match((await shell.run('user reject server.ini pat')).stderr, /pat was approved before\n/)
