@@ -105,17 +105,15 @@ describe('the way to S3', needs('moto'), () => {
     await using directory = await tempDir()
     const certificate = await makeCertificate(directory.path)
     using tls = await startTls(moto.url, certificate)
-    await rejects(
-      openOnce(tls.url),
-      StorageFailed,
-      /certificate of https:\/\/127\S+ is not trusted.*storage\.verify/,
-    )
+    const untrusted = withEnvironment({AWS_CA_BUNDLE: undefined}, () => openOnce(tls.url))
+    await rejects(untrusted, StorageFailed, /certificate of https:\/\/127\S+ is not trusted.*storage\.verify/)
     await rejects(
       openOnce(moto.url.replace('http:', 'https:')),
       StorageFailed,
       /does not speak HTTPS: see \S+: storage\.endpoint_url/,
     )
     await openOnce(tls.url, {'storage.verify': 'false'})
+    await withEnvironment({AWS_CA_BUNDLE: certificate.caFile}, () => openOnce(tls.url))
     const trusted = {'storage.verify': certificate.caFile}
     await openOnce(tls.url, trusted)
     const hosts = {'127.0.0.1': Number(new URL(tls.url).port)}

@@ -26,7 +26,7 @@ export function readS3Settings(config: Config, environment = process.env): S3Set
     endpoint,
     pathStyle:
       values.addressingStyle === 'path' || (endpoint !== undefined && values.addressingStyle !== 'virtual'),
-    authorities: authoritiesOf(config, values),
+    authorities: authoritiesOf(config, values, environment),
     place(key) {
       const setting = config.settings.get(key)
       if (setting === undefined) return key
@@ -58,12 +58,20 @@ function endpointOf(config: Config, values: S3Values, environment: NodeJS.Proces
 
 export const isAws = (host: string): boolean => /(?:^|\.)amazonaws\.com(?:\.cn)?$/i.test(host)
 
-function authoritiesOf(config: Config, {verify}: S3Values): string | false | undefined {
-  if (typeof verify === 'boolean') return verify ? undefined : false
+/** As boto: `storage.verify`, or else what AWS's own tools trust. */
+function authoritiesOf(
+  config: Config,
+  {verify}: S3Values,
+  environment: NodeJS.ProcessEnv,
+): string | false | undefined {
+  if (verify === false) return false
+  const bundle = verify === true ? environment['AWS_CA_BUNDLE'] : verify
+  if (!bundle) return undefined
   try {
-    return readFileSync(verify, 'utf8')
+    return readFileSync(bundle, 'utf8')
   } catch (error) {
-    throw problem(config, 'storage.verify', `the certificates in ${verify} can't be read`, error)
+    const source = verify === true ? ' of AWS_CA_BUNDLE' : ''
+    throw problem(config, 'storage.verify', `the certificates in ${bundle}${source} can't be read`, error)
   }
 }
 
