@@ -117,11 +117,9 @@ export const bucket: Place = {
 /** A config of its own with both, opened. */
 export async function installationOf(...settings: readonly (Settings | Promise<Settings>)[]) {
   const dir = await tempDir()
-  const config = await configWith(dir.path, {
-    'pypi.fallback': 'none',
-    'pypi.default_write': 'everyone',
-    ...(Object.assign({}, ...(await Promise.all(settings))) as Settings),
-  })
+  const all: Record<string, string> = {'pypi.fallback': 'none', 'pypi.default_write': 'everyone'}
+  for (const some of settings) Object.assign(all, await some)
+  const config = await configWith(dir.path, all)
   const backends = await openBackends(config, ['storage', 'cache'])
   const storage = new PackageStorage(backends.storage)
   return {
