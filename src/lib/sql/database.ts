@@ -22,8 +22,9 @@ export interface Database extends AsyncDisposable {
    */
   changeToken(name?: string): string | Promise<string>
   /**
-   * Runs `work` and commits it durably. On SQLite it has the write lock from the start. On a server, rows are read as of
-   * the start, and a row that somebody else has changed since can't be locked or written: then `work` runs once more.
+   * Runs `work` and commits it durably. On SQLite it has the write lock from the start. On a server `work` runs once more
+   * when somebody else got in its way; it has to read by `forUpdate` what it decides by. On PostgreSQL rows are then as
+   * they were at the start or refused, on MySQL the latest.
    * @throws {Unavailable} when other processes hold locks for too long.
    */
   transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T>
