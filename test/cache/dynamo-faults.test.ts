@@ -215,7 +215,7 @@ describe('a DynamoDB that refuses', needs('ministack', 'dynalite'), () => {
       error.message,
       /^server\.ini: db\.aws_access_key_id: these credentials lack a right: .*CreateTable/,
     )
-    assert.match(error.hint ?? '', /README .*"DynamoDB"/)
+    assert.match(error.hint ?? '', /caches\.md .*"DynamoDB"/)
     proxy.faults = []
   })
 

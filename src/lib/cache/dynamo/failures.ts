@@ -70,7 +70,7 @@ const meanings: readonly Meaning[] = [
     kind: DatabaseFailed,
     key: keys,
     says: ({error}) => `these credentials lack a right: ${firstLine(error.message)}`,
-    hint: 'The README says under "DynamoDB" which rights are needed, on which tables.',
+    hint: 'docs/caches.md says under "DynamoDB" which rights are needed, on which tables.',
   },
   {
     is: named(/^ExpiredToken/),
