@@ -212,11 +212,18 @@ const commands: Readonly<
     ]
   },
   mariadb: (data, port) => [
-    ['mariadb-install-db', '--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'],
+    [
+      'mariadb-install-db',
+      '--no-defaults',
+      `--datadir=${data}`,
+      `--tmpdir=${data}`,
+      '--auth-root-authentication-method=normal',
+    ],
     [
       program('mariadb'),
       '--no-defaults',
       `--datadir=${data}`,
+      `--tmpdir=${data}`,
       `--port=${port}`,
       '--bind-address=127.0.0.1',
       `--socket=${data}/s`,

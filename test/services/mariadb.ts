@@ -7,9 +7,10 @@ import type {DatabaseServer} from './postgresql.js'
 import {forServerUser} from './server-user.js'
 import {startServer} from './supervised.js'
 
+// servers that share a directory for temporary tables remove each other's
 const start = `
-mariadb-install-db --no-defaults --datadir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null &&
-exec "$1" --no-defaults --datadir="$2" --port="$3" --bind-address=127.0.0.1 --socket="$2/s" --init-file="$4" \\
+mariadb-install-db --no-defaults --datadir="$2" --tmpdir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null &&
+exec "$1" --no-defaults --datadir="$2" --tmpdir="$2" --port="$3" --bind-address=127.0.0.1 --socket="$2/s" --init-file="$4" \\
   --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M
 `
 
