@@ -1,10 +1,6 @@
-import {
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  type HeadObjectCommandOutput,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import {ListObjectsV2Command, type S3Client} from '@aws-sdk/client-s3'
 import {isObjectMissing, isUnexplained, s3Failure} from './errors.js'
+import {head, type Head} from './head.js'
 import {parseS3Metadata} from './metadata.js'
 import type {S3Settings} from './settings.js'
 import {ObjectMissing, type StoredObject} from '../storage.js'
@@ -42,10 +38,7 @@ export async function atObject<T>(
 
 /** @throws {ObjectMissing} */
 export async function headObject(place: S3Place, key: string): Promise<StoredObject> {
-  const found = await atObject(place, key, "can't be looked up", () =>
-    place.client.send(new HeadObjectCommand({Bucket: place.bucket, Key: key})),
-  )
-  return describeObject(key, found)
+  return describeObject(key, await atObject(place, key, "can't be looked up", () => head(place, key)))
 }
 
 export async function findObject(place: S3Place, key: string): Promise<StoredObject | undefined> {
@@ -58,10 +51,7 @@ export async function findObject(place: S3Place, key: string): Promise<StoredObj
 }
 
 /** @param found what HEAD or GET answered. */
-export function describeObject(
-  key: string,
-  found: Pick<HeadObjectCommandOutput, 'ContentLength' | 'LastModified' | 'ETag' | 'Metadata'>,
-): StoredObject {
+export function describeObject(key: string, found: Head): StoredObject {
   const size = found.ContentLength ?? 0
   const modified = found.LastModified ?? new Date(0)
   return {

@@ -18,11 +18,17 @@ export const encodePart = (text: string): string =>
 export const encodeKey = (key: string): string => key.split('/').map(encodePart).join('/')
 
 /**
- * A link to GET an object, signed in its query: AWS Signature Version 4, with the parameters in boto's order. The SDK's
+ * A link to an object, signed in its query: AWS Signature Version 4, with the parameters in boto's order. The SDK's
  * presigner adds parameters of its own and takes a hundred times as long.
  * @param url of the object, percent-encoded, without a query.
  */
-export function signUrl(url: URL, signer: Signer, region: string, seconds: number, now = new Date()): URL {
+export function signUrl(
+  url: URL,
+  signer: Signer,
+  region: string,
+  seconds: number,
+  {now = new Date(), method = 'GET'}: {readonly now?: Date; readonly method?: 'GET' | 'HEAD'} = {},
+): URL {
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '')
   const day = time.slice(0, 8)
   const scope = `${day}/${region}/s3/aws4_request`
@@ -35,7 +41,7 @@ export function signUrl(url: URL, signer: Signer, region: string, seconds: numbe
     ...(signer.sessionToken ? [['X-Amz-Security-Token', signer.sessionToken]] : []),
   ].map(([name = '', value = '']) => `${name}=${encodePart(value)}`)
   const canonical = [
-    'GET',
+    method,
     url.pathname,
     query.toSorted().join('&'),
     `host:${url.host}`,
