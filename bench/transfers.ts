@@ -110,7 +110,7 @@ export async function measureTransfers(): Promise<Row[]> {
   })
 
   const wheels = await Promise.all(
-    Array.from({length: 400}, (_, index) => buildWheel({name: `small-${index % 40}`, version: `1.${index}`})),
+    Array.from({length: 500}, (_, index) => buildWheel({name: `small-${index % 40}`, version: `1.${index}`})),
   )
   const queue = [...wheels]
   const refused: number[] = []
@@ -128,7 +128,7 @@ export async function measureTransfers(): Promise<Row[]> {
     ),
   )
   rows.push({
-    work: 'upload of 400 small wheels by 4 clients, Basic',
+    work: 'upload of 500 small wheels by 4 clients, Basic',
     measured: `${number(wheels.length / seconds)}/s, ${refused.length} refused`,
     floor: 'the original 80/s',
     ratio: number(wheels.length / seconds / 80),
