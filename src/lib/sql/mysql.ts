@@ -2,7 +2,7 @@ import {promisify} from 'node:util'
 import knex, {type Knex} from 'knex'
 import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
 import type {Connection} from 'mysql2'
-import type {Database, DatabaseOptions, Insertion, SqlValue, Watched} from './database.js'
+import type {Database, DatabaseOptions, Insertion, SqlValue} from './database.js'
 import type {DatabaseOrigin} from './failures.js'
 import {mysqlDialect} from './mysql-dialect.js'
 import {mysqlOptions} from './mysql-options.js'
@@ -52,15 +52,11 @@ export async function openMysql(
     compileSqlOnError: false, // values may be secrets
     log: silent,
   })
-  const driver = new MysqlDriver(connected, explain, options.watched ?? {tables: {}})
-  const opened = new ServerDatabase(`mysql://${address}/${place.database}`, driver, busySeconds)
-  try {
-    await opened.check()
-  } catch (error) {
-    await opened[Symbol.asyncDispose]()
-    throw error
-  }
-  return opened
+  const driver = new MysqlDriver(connected, explain)
+  return ServerDatabase.open(`mysql://${address}/${place.database}`, driver, {
+    busySeconds,
+    watched: options.watched,
+  })
 }
 
 class MysqlDriver implements ServerDriver {
@@ -71,7 +67,6 @@ class MysqlDriver implements ServerDriver {
   constructor(
     readonly knex: Knex,
     readonly explain: (error: unknown) => unknown,
-    private readonly watched: Watched,
   ) {}
 
   /**
@@ -92,23 +87,9 @@ class MysqlDriver implements ServerDriver {
   }
 
   /** By contents: InnoDB does not show which transaction wrote a row. */
-  async readState(name: string | undefined): Promise<string> {
-    const states: string[] = []
-    for (const [table, columns] of Object.entries(this.watched.tables)) {
-      const list = columns.map(column => `"${column}"`).join(', ')
-      const only = name !== undefined && this.watched.nameColumn ? `WHERE ${this.watched.nameColumn} = ?` : ''
-      try {
-        const result: unknown = await this.knex.raw(
-          `SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(CONCAT_WS('\\n', ${list})))) AS state FROM ${table} ${only}`,
-          only && name !== undefined ? [name] : [],
-        )
-        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
-      } catch (error) {
-        if (!this.dialect.isMissingTable(error, table)) throw error
-        states.push('missing') // in the middle of a rebuild by pypicloud
-      }
-    }
-    return states.join(', ')
+  stateOf(table: string, columns: readonly string[]): string {
+    const list = columns.map(column => `"${column}"`).join(', ')
+    return `SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(CONCAT_WS('\\n', ${list})))) AS state FROM ${table}`
   }
 
   async insert(

@@ -1,7 +1,7 @@
 import knex, {type Knex} from 'knex'
 import PostgresClient from 'knex/lib/dialects/postgres/index.js'
 import pg from 'pg'
-import type {Database, DatabaseOptions, Insertion, SqlValue, Watched} from './database.js'
+import type {Database, DatabaseOptions, Insertion, SqlValue} from './database.js'
 import type {DatabaseOrigin} from './failures.js'
 import {postgresqlDialect} from './postgresql-dialect.js'
 import {postgresqlOptions, type PostgresqlOptions} from './postgresql-options.js'
@@ -46,15 +46,11 @@ export async function openPostgresql(
     compileSqlOnError: false, // values may be secrets
     log: silent,
   })
-  const driver = new PostgresqlDriver(connected, explain, options.watched ?? {tables: {}})
-  const opened = new ServerDatabase(`postgresql://${address}/${place.database}`, driver, busySeconds)
-  try {
-    await opened.check()
-  } catch (error) {
-    await opened[Symbol.asyncDispose]()
-    throw error
-  }
-  return opened
+  const driver = new PostgresqlDriver(connected, explain)
+  return ServerDatabase.open(`postgresql://${address}/${place.database}`, driver, {
+    busySeconds,
+    watched: options.watched,
+  })
 }
 
 /** Times stay text: a Date would be in the process's zone and have no microseconds. */
@@ -91,7 +87,6 @@ class PostgresqlDriver implements ServerDriver {
   constructor(
     readonly knex: Knex,
     readonly explain: (error: unknown) => unknown,
-    private readonly watched: Watched,
   ) {}
 
   /**
@@ -109,23 +104,9 @@ class PostgresqlDriver implements ServerDriver {
    * By `xmin`, the transaction that wrote a row: the sum of its hashes and the number of rows tell every insert, update
    * and delete. The greatest `xmin` would not: a transaction may commit after another that began later.
    */
-  async readState(name: string | undefined): Promise<string> {
-    const states: string[] = []
-    for (const table of Object.keys(this.watched.tables)) {
-      const only = name !== undefined && this.watched.nameColumn ? `WHERE ${this.watched.nameColumn} = ?` : ''
-      try {
-        const result: unknown = await this.knex.raw(
-          `SELECT concat_ws(' ', '${table}'::regclass::oid, count(*), sum(hashint8(xmin::text::bigint)::bigint)) AS state
-            FROM ${table} ${only}`,
-          only && name !== undefined ? [name] : [],
-        )
-        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
-      } catch (error) {
-        if (!this.dialect.isMissingTable(error, table)) throw error
-        states.push('missing') // in the middle of a rebuild by pypicloud
-      }
-    }
-    return states.join(', ')
+  stateOf(table: string): string {
+    return `SELECT concat_ws(' ', '${table}'::regclass::oid, count(*), sum(hashint8(xmin::text::bigint)::bigint)) AS state
+      FROM ${table}`
   }
 
   async insert(

@@ -1,18 +1,19 @@
 import type {Knex} from 'knex'
-import type {ChangeSource} from './server-changes.js'
-import {ServerChanges} from './server-changes.js'
+import {ServerChanges, type ChangeSource} from './server-changes.js'
 import {retryWhileBusy} from './busy.js'
-import type {Database, Insertion, OneConnection, SqlValue} from './database.js'
+import type {Database, Insertion, OneConnection, SqlValue, Watched} from './database.js'
 import type {Dialect} from './dialect.js'
 import {isConflict, isStale} from './server-failures.js'
 
 /** What PostgreSQL and MySQL do in their own ways. */
-export interface ServerDriver extends ChangeSource {
+export interface ServerDriver extends Pick<ChangeSource, 'readActivity'> {
   readonly dialect: Dialect
   /** Its queries fail with PpcErrors. */
   readonly knex: Knex
   /** Of transactions, where it is not that of the session. */
   readonly isolationLevel?: Knex.IsolationLevels
+  /** A query for one row, a digest of the table's rows as `state`; a condition may follow it. */
+  stateOf(table: string, columns: readonly string[]): string
   /** One statement with several rows. */
   insert(connection: unknown, insertion: Insertion, rows: readonly (readonly SqlValue[])[]): Promise<void>
   /** The rows as they come from the server, which must not be far ahead of the reader. */
@@ -34,18 +35,59 @@ export class ServerDatabase implements Database {
   readonly #changes: ServerChanges
   #closed: Promise<void> | undefined
 
-  constructor(
+  private constructor(
     readonly name: string,
     private readonly driver: ServerDriver,
     private readonly busySeconds: number,
+    private readonly watched: Watched,
   ) {
     this.dialect = driver.dialect
     this.knex = driver.knex
-    this.#changes = new ServerChanges(name, driver)
+    this.#changes = new ServerChanges(name, {
+      readActivity: () => driver.readActivity(),
+      readState: only => this.#readState(only),
+    })
+  }
+
+  /** @throws {PpcError} when the server does not answer. */
+  static async open(
+    name: string,
+    driver: ServerDriver,
+    {
+      busySeconds,
+      watched = {tables: {}},
+    }: {readonly busySeconds: number; readonly watched: Watched | undefined},
+  ): Promise<ServerDatabase> {
+    const opened = new ServerDatabase(name, driver, busySeconds, watched)
+    try {
+      await opened.check()
+    } catch (error) {
+      await opened[Symbol.asyncDispose]()
+      throw error
+    }
+    return opened
   }
 
   changeToken(name?: string): string | Promise<string> {
     return this.#changes.token(name)
+  }
+
+  /** Of the watched tables, or of their rows of one name. */
+  async #readState(name: string | undefined): Promise<string> {
+    const {tables, nameColumn} = this.watched
+    const states: string[] = []
+    for (const [table, columns] of Object.entries(tables)) {
+      const [condition, bindings] =
+        name !== undefined && nameColumn ? [` WHERE ${nameColumn} = ?`, [name]] : ['', []]
+      try {
+        const result: unknown = await this.knex.raw(this.driver.stateOf(table, columns) + condition, bindings)
+        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
+      } catch (error) {
+        if (!this.dialect.isMissingTable(error, table)) throw error
+        states.push('missing') // in the middle of a rebuild by pypicloud
+      }
+    }
+    return states.join(', ')
   }
 
   transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {

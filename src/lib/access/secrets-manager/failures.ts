@@ -1,6 +1,7 @@
 import {PpcError, StorageFailed, Unavailable} from '../../errors.js'
 import {DatabaseFailed} from '../../sql/failures.js'
 import {maxSecretBytes} from './size.js'
+import {unreachableCodes} from '../../network-errors.js'
 
 /** Where messages point to. */
 export interface SecretOrigin {
@@ -81,24 +82,12 @@ export function checkSize(text: string, {place, secret}: SecretOrigin): void {
 
 const refusals =
   /^(?:UnrecognizedClient|InvalidSignature|InvalidClientTokenId|InvalidAccessKeyId|MissingAuthenticationToken|IncompleteSignature|SignatureDoesNotMatch)/
-const unreachable = new Set([
-  ...['TimeoutError', 'RequestTimeout', 'NetworkingError', 'ThrottlingException', 'TooManyRequestsException'],
-  ...[
-    'ECONNREFUSED',
-    'ECONNRESET',
-    'EPIPE',
-    'ETIMEDOUT',
-    'EAI_AGAIN',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'ENOTFOUND',
-  ],
-])
+const passing = new Set([...unreachableCodes, 'ThrottlingException', 'TooManyRequestsException'])
 
 /** It may go better in a moment. A cut-off answer is no JSON. */
 export const isPassing = (error: Error): boolean =>
-  unreachable.has(error.name) ||
-  unreachable.has(codeOf(error)) ||
+  passing.has(error.name) ||
+  passing.has(codeOf(error)) ||
   error instanceof SyntaxError ||
   (statusOf(error) ?? 0) >= 500 ||
   statusOf(error) === 429

@@ -3,14 +3,12 @@ import {InvalidInput} from '../../errors.js'
 import type {Database, OneConnection} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry, LoadReport} from '../access.js'
-import {problemOfGroupName, problemOfUsername, findSpecialGroup, quote, specialGroups} from '../names.js'
+import {loadNotice, maxNotices} from '../load-notices.js'
+import {quote, specialGroups} from '../names.js'
 import {maybeRefused} from './odd-names.js'
 import {keyvals} from './tables.js'
 import {addSpecialGroups, markAdmin, rememberAdmin} from './writer.js'
 import {openStage, type Stage} from './stage.js'
-
-/** Of each kind; one more says how many there are. */
-const maxNotices = 20
 
 /**
  * Merges a dump in two steps. First all of it goes into temporary tables, while the database stays free for others:
@@ -116,7 +114,7 @@ class Merge {
     }
     await this.#report(
       `SELECT username AS name FROM ${users} s WHERE password IS NULL AND ${this.#isNewUser}`,
-      name => `user ${quote(name)} was left out: the dump has no password hash for it`,
+      loadNotice.noPassword,
     )
     const usersAdded = await this.#insertUsers('NOT s.pending')
     const pendingAdded = await this.#insertUsers('s.pending')
@@ -124,8 +122,7 @@ class Merge {
       `SELECT username AS name FROM ${users} s WHERE EXISTS
         (SELECT 1 FROM pypicloud_users u WHERE ${this.dialect.same('u.username', 's.username')})
         AND ${maybeRefused(this.dialect, 's.username')}`,
-      name => `user ${quote(name)} ${problemOfUsername(name) ?? ''}: rename or delete it`,
-      name => problemOfUsername(name) !== undefined,
+      loadNotice.oddUser,
     )
     return {usersAdded, usersKept, pendingAdded, adminsChanged}
   }
@@ -170,11 +167,7 @@ class Merge {
     }
     await this.#report(
       `SELECT name FROM ${this.stage.groups} WHERE ${maybeRefused(this.dialect, 'name')}`,
-      name =>
-        findSpecialGroup(name)
-          ? `group ${quote(name)} was left out: it ${problemOfGroupName(name) ?? ''}`
-          : `group ${quote(name)} ${problemOfGroupName(name) ?? ''}: rename or delete it`,
-      name => problemOfGroupName(name) !== undefined,
+      loadNotice.oddGroup,
     )
     return count
   }
@@ -188,8 +181,7 @@ class Merge {
     await this.#report(
       `SELECT DISTINCT s.grp || ' ' || s.username AS name, s.grp AS a, s.username AS b
         FROM ${members} s WHERE s.grp NOT IN (${special}) AND NOT (${known})`,
-      (_name, {a, b}) =>
-        `user ${quote(String(b))} was left out of group ${quote(String(a))}: there is no such user`,
+      (_name, {a, b}) => loadNotice.noMember(String(a), String(b)),
     )
     const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${special}) AND NOT EXISTS
       (SELECT 1 FROM pypicloud_user_groups m
@@ -210,10 +202,8 @@ class Merge {
         ? `EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${same('u.username', 's.name')})`
         : `(s.name IN (${special}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.name')}))`
     const source = `FROM ${this.stage.grants} s WHERE s.kind = '${kind}'`
-    await this.#report(
-      `SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`,
-      (project, {a}) =>
-        `the rule of project ${quote(project)} for ${kind} ${quote(String(a))} was left out: there is no such ${kind}`,
+    await this.#report(`SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`, (project, {a}) =>
+      loadNotice.nobodysRule(project, kind, String(a)),
     )
     const [row] = await this.#select(
       `SELECT sum(CASE WHEN s."read" AND NOT coalesce(p."read", FALSE) THEN 1 ELSE 0 END
@@ -265,18 +255,18 @@ class Merge {
     return true
   }
 
-  /** `query` selects what is to be told; `matters` leaves out what it could not tell apart. */
+  /** `query` selects what is to be told; of what it could not tell apart, `say` says nothing. */
   async #report(
     query: string,
-    say: (name: string, row: Readonly<Record<string, unknown>>) => string,
-    matters: (name: string) => boolean = () => true,
+    say: (name: string, row: Readonly<Record<string, unknown>>) => string | undefined,
   ): Promise<void> {
     const count = await this.#count(`FROM (${query}) AS found`)
     const rows = await this.#select(`${query} LIMIT ${maxNotices}`)
     for (const row of rows) {
-      if (matters(String(row['name']))) this.#notices.push(say(String(row['name']), row))
+      const notice = say(String(row['name']), row)
+      if (notice !== undefined) this.#notices.push(notice)
     }
-    if (count > maxNotices) this.#notices.push(`… and ${count - maxNotices} more like that`)
+    if (count > maxNotices) this.#notices.push(loadNotice.more(count - maxNotices))
   }
 
   async #select(query: string): Promise<Record<string, unknown>[]> {

@@ -1,5 +1,6 @@
 import {PpcError, StorageFailed, Unavailable} from '../../errors.js'
 import {DatabaseFailed} from '../../sql/failures.js'
+import {unreachableCodes} from '../../network-errors.js'
 
 /** Where messages point to. */
 export interface DynamoOrigin {
@@ -154,19 +155,7 @@ const busy = new Set([
   'TransactionConflictException',
   'TooManyRequestsException',
 ])
-const unreachable = new Set([
-  ...['TimeoutError', 'RequestTimeout', 'NetworkingError'],
-  ...[
-    'ECONNREFUSED',
-    'ECONNRESET',
-    'EPIPE',
-    'ETIMEDOUT',
-    'EAI_AGAIN',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'ENOTFOUND',
-  ],
-])
+const unreachable = new Set(unreachableCodes)
 
 interface Metadata {
   readonly httpStatusCode?: number
