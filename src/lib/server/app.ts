@@ -16,15 +16,8 @@ import {drain} from './http/form.js'
 import {canonicalUrl} from './http/paths.js'
 import {requireSameSite} from './http/same-site.js'
 import {logRequests} from './logging.js'
-import {adminRoutes} from './routes/admin.js'
-import {fileRoutes} from './routes/files.js'
-import {frontRoutes} from './routes/front.js'
-import {healthRoutes} from './routes/health.js'
-import {listingRoutes} from './routes/listing.js'
-import {packageRoutes} from './routes/packages.js'
-import {simpleRoutes} from './routes/simple.js'
-import {uploadRoutes} from './routes/uploads.js'
-import {userRoutes} from './routes/users.js'
+import {registerRoutes} from './routing/register.js'
+import {routeTable} from './route-table.js'
 
 export interface AppParts extends Backends {
   readonly config: Config
@@ -107,15 +100,7 @@ export function appOf(context: Context): FastifyInstance {
   app.setErrorHandler((error, request, reply) => answerError(request, reply, error))
   app.setNotFoundHandler((request, reply) => answerError(request, reply, notFound(pathOf(request), 'raised')))
 
-  healthRoutes(app, context)
-  frontRoutes(app, context)
-  simpleRoutes(app, context)
-  uploadRoutes(app, context)
-  packageRoutes(app, context)
-  listingRoutes(app, context)
-  fileRoutes(app, context)
-  userRoutes(app, context)
-  adminRoutes(app, context)
+  registerRoutes(app, context, routeTable(context))
   return app
 }
 

@@ -3,7 +3,7 @@ import type {Page, PageType} from '../../index/index-pages.js'
 import {acceptsGzip} from './accept.js'
 import {matchesEtag} from './conditional.js'
 
-const contentTypes: Readonly<Record<PageType, string>> = {
+export const contentTypes: Readonly<Record<PageType, string>> = {
   'text/html': 'text/html; charset=UTF-8',
   'application/vnd.pypi.simple.v1+html': 'application/vnd.pypi.simple.v1+html; charset=UTF-8',
   'application/vnd.pypi.simple.v1+json': 'application/vnd.pypi.simple.v1+json',

@@ -1,4 +1,4 @@
-import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {FastifyReply} from 'fastify'
 import type {Config} from '../../config/config.js'
 import {deleteGroups, overwriteGroups} from '../../config/derived.js'
 import {normalizeName} from '../../packaging/names.js'
@@ -7,19 +7,19 @@ import {matchesEtag, notModifiedSince, parseRange, rangeStillValid} from '../htt
 import {Redirects} from '../delivery.js'
 import {HttpError, notComplete, notFound} from '../http/errors.js'
 import {sendBytes} from '../http/send-bytes.js'
-
-type Request = FastifyRequest<{Params: {project: string; file: string}}>
+import {bare, bytes, note} from '../routing/answers.js'
+import {route, type Route, type RouteRequest} from '../routing/route.js'
 
 /**
  * Downloads: `/api/package/<project>/<file>`, with ranges and conditions (RFC 9110). Where the storage has links, a
  * plain GET is sent there; HEAD, ranges and conditions are answered here, since signed links are good for GET alone.
  */
-export function fileRoutes(app: FastifyInstance, context: Context): void {
+export function fileRoutes(context: Context): Route[] {
   const cacheControl = cacheControlOfFiles(context.config)
   const {downloads, index} = context
   const redirects = new Redirects(context)
 
-  const send = async (request: Request, reply: FastifyReply) => {
+  const send = async (request: RouteRequest<'project' | 'file'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
     await requirePermission(context, request, project, 'read')
     const file = await index.findFile(request.params.file)
@@ -78,9 +78,23 @@ export function fileRoutes(app: FastifyInstance, context: Context): void {
       context.log.warn({err: error, file: file.filename}, 'a download broke off'),
     )
   }
-  for (const end of ['', '/']) {
-    app.route({method: ['GET', 'HEAD'], url: `/api/package/:project/:file${end}`, handler: send})
-  }
+  return [
+    route({
+      about: 'Downloads a file, or a part of it.',
+      method: 'GET',
+      path: '/api/package/:project/:file',
+      who: 'reader',
+      answers: {
+        200: bytes('The file.'),
+        206: bytes('The part that Range asks for.'),
+        302: note('The storage has it: go there.'),
+        304: bare('It is what the client has.'),
+        404: note('The project has no such file.'),
+        416: note('The file has no such part.'),
+      },
+      handler: send,
+    }),
+  ]
 }
 
 /** RULES 37. Never public: the project may be closed tomorrow. */

@@ -1,24 +1,12 @@
-import type {FastifyInstance} from 'fastify'
 import {Readable} from 'node:stream'
 import {renderAllFiles, type LinkedFiles} from '../../index/pages/all-files.js'
 import {identify, type Context} from '../context.js'
-import {redirectToSlash} from '../http/redirect.js'
+import {html, page} from '../routing/answers.js'
+import {route, type Route} from '../routing/route.js'
 
 /** `/packages/`: every file that the reader may see, project by project, sent as it is read. */
-export function listingRoutes(app: FastifyInstance, context: Context): void {
+export function listingRoutes(context: Context): Route[] {
   const {cache, index, policy} = context
-  app.route({
-    method: ['GET', 'HEAD'],
-    url: '/packages/',
-    handler: async (request, reply) => {
-      const identity = await identify(context, request)
-      const projects = await policy.visibleProjects(identity, await index.listProjects())
-      void reply.type('text/html; charset=UTF-8').header('cache-control', 'private, no-cache')
-      if (request.method === 'HEAD') return reply.send(null)
-      return reply.send(Readable.from(renderAllFiles(filesOf(projects))))
-    },
-  })
-  app.route({method: ['GET', 'HEAD'], url: '/packages', handler: redirectToSlash(context.address)})
 
   async function* filesOf(projects: readonly string[]): AsyncGenerator<LinkedFiles> {
     for (const project of projects) {
@@ -28,4 +16,22 @@ export function listingRoutes(app: FastifyInstance, context: Context): void {
       yield [files, await index.links.addressesOf(files, '../')]
     }
   }
+
+  return [
+    route({
+      about: 'Links to all files of all projects.',
+      method: 'GET',
+      path: '/packages/',
+      slash: 'added',
+      who: 'anybody, filtered',
+      answers: {200: page('The links, as a page.')},
+      handler: async (request, reply) => {
+        const identity = await identify(context, request)
+        const projects = await policy.visibleProjects(identity, await index.listProjects())
+        void reply.type(html).header('cache-control', 'private, no-cache')
+        if (request.method === 'HEAD') return reply.send(null)
+        return reply.send(Readable.from(renderAllFiles(filesOf(projects))))
+      },
+    }),
+  ]
 }

@@ -1,78 +1,56 @@
-import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {FastifyReply} from 'fastify'
 import {normalizeName} from '../../packaging/names.js'
-import {
-  identify,
-  requirePermission,
-  requireSegments,
-  sendEmpty,
-  sendJson,
-  tracked,
-  type Context,
-} from '../context.js'
+import {identify, requirePermission, sendEmpty, sendJson, tracked, type Context} from '../context.js'
 import {forbidden, HttpError} from '../http/errors.js'
 import {queryOf} from '../http/parameters.js'
 import {packageJson, unixSeconds} from '../package-json.js'
-import {redirectToSlash} from '../http/redirect.js'
+import {empty, json, note} from '../routing/answers.js'
+import {route, type Route, type RouteRequest} from '../routing/route.js'
 
 /** `/api/package/…` but for downloads and uploads: lists, and deletion. */
-export function packageRoutes(app: FastifyInstance, context: Context): void {
+export function packageRoutes(context: Context): Route[] {
   const {index, policy, cache} = context
-  const get = ['GET', 'HEAD']
 
-  app.route({
-    method: get,
-    url: '/api/package/',
-    handler: async (request, reply) => {
-      const identity = await identify(context, request)
-      void reply.header('cache-control', 'private, no-cache')
-      // As in pypicloud, every value means yes, also `?verbose=0`.
-      if ((queryOf(request).get('verbose') ?? '') === '') {
-        return sendJson(context, reply, {
-          packages: await policy.visibleProjects(identity, await index.listProjects()),
-        })
-      }
-      const summaries = await cache.listSummaries()
-      const visible = new Set(
-        await policy.visibleProjects(
-          identity,
-          summaries.map(({name}) => name),
-        ),
-      )
+  const list = async (request: RouteRequest, reply: FastifyReply) => {
+    const identity = await identify(context, request)
+    void reply.header('cache-control', 'private, no-cache')
+    // As in pypicloud, every value means yes, also `?verbose=0`.
+    if ((queryOf(request).get('verbose') ?? '') === '') {
       return sendJson(context, reply, {
-        packages: summaries
-          .filter(({name}) => visible.has(name))
-          .map(({name, lastModified, summary}) => ({
-            name,
-            last_modified: unixSeconds(lastModified),
-            summary,
-          })),
+        packages: await policy.visibleProjects(identity, await index.listProjects()),
       })
-    },
-  })
-  app.route<{Params: {project: string}}>({
-    method: get,
-    url: '/api/package/:project/',
-    handler: async (request, reply) => {
-      const project = normalizeName(request.params.project)
-      const identity = await requirePermission(context, request, project, 'read')
-      const files = await index.listFiles(project)
-      const addressOf = await index.links.addressesOf(files, `${context.address.root(request)}/`)
-      void reply.header('cache-control', 'private, no-cache')
-      return sendJson(context, reply, {
-        packages: files.map(file => packageJson(file, addressOf)),
-        write: await policy.can(identity, project, 'write'),
-      })
-    },
-  })
-  for (const path of ['/api/package', '/api/package/:project']) {
-    app.route({method: get, url: path, handler: redirectToSlash(context.address)})
+    }
+    const summaries = await cache.listSummaries()
+    const visible = new Set(
+      await policy.visibleProjects(
+        identity,
+        summaries.map(({name}) => name),
+      ),
+    )
+    return sendJson(context, reply, {
+      packages: summaries
+        .filter(({name}) => visible.has(name))
+        .map(({name, lastModified, summary}) => ({
+          name,
+          last_modified: unixSeconds(lastModified),
+          summary,
+        })),
+    })
   }
 
-  const remove = async (
-    request: FastifyRequest<{Params: {project: string; file: string}}>,
-    reply: FastifyReply,
-  ) => {
-    requireSegments(request)
+  const files = async (request: RouteRequest<'project'>, reply: FastifyReply) => {
+    const project = normalizeName(request.params.project)
+    const identity = await requirePermission(context, request, project, 'read')
+    const found = await index.listFiles(project)
+    const addressOf = await index.links.addressesOf(found, `${context.address.root(request)}/`)
+    void reply.header('cache-control', 'private, no-cache')
+    return sendJson(context, reply, {
+      packages: found.map(file => packageJson(file, addressOf)),
+      write: await policy.can(identity, project, 'write'),
+    })
+  }
+
+  const remove = async (request: RouteRequest<'project' | 'file'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
     const identity = await requirePermission(context, request, project, 'write')
     if (!policy.mayDelete(identity)) throw forbidden('Package deletion is unallowed.')
@@ -82,5 +60,38 @@ export function packageRoutes(app: FastifyInstance, context: Context): void {
     context.log.info({file: file.filename, user: identity.username}, 'deleted')
     return sendEmpty(reply)
   }
-  for (const end of ['', '/']) app.delete(`/api/package/:project/:file${end}`, remove)
+
+  return [
+    route({
+      about: 'All projects.',
+      method: 'GET',
+      path: '/api/package/',
+      slash: 'added',
+      who: 'anybody, filtered',
+      arguments: [
+        {name: 'verbose', about: 'Anything: with date and summary of each project.', optional: true},
+      ],
+      answers: {200: json('Their names, or an object each.', 'Projects')},
+      handler: list,
+    }),
+    route({
+      about: 'The files of a project, newest first.',
+      method: 'GET',
+      path: '/api/package/:project/',
+      slash: 'added',
+      who: 'reader',
+      answers: {
+        200: json('The files, none for an unknown project, and whether the reader may write.', 'Files'),
+      },
+      handler: files,
+    }),
+    route({
+      about: 'Deletes a file.',
+      method: 'DELETE',
+      path: '/api/package/:project/:file',
+      who: 'writer',
+      answers: {200: empty('It is deleted.'), 400: note('The project has no such file.')},
+      handler: remove,
+    }),
+  ]
 }

@@ -1,4 +1,4 @@
-import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {FastifyReply, FastifyRequest} from 'fastify'
 import {whenReady} from '../../access/memo.js'
 import type {Identity} from '../../access/policy.js'
 import type {PageType} from '../../index/index-pages.js'
@@ -13,18 +13,18 @@ import type {Json} from '../../python-json.js'
 import {queryOf} from '../http/parameters.js'
 import {reservedNames} from '../http/paths.js'
 import {redirectToSlash} from '../http/redirect.js'
-import {sendPage} from '../http/send-page.js'
+import {contentTypes, sendPage} from '../http/send-page.js'
+import {bare, json as jsonAnswer, note, type Answer} from '../routing/answers.js'
+import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 
 type Request = FastifyRequest<{Params: {project: string; version?: string}}>
-type Answer = FastifyReply | Promise<FastifyReply>
+type Reply = FastifyReply | Promise<FastifyReply>
 
 /** What pip reads: `/simple/`, `/simple/<project>/` and their other addresses, and the JSON description of a project. */
-export function simpleRoutes(app: FastifyInstance, context: Context): void {
+export function simpleRoutes(context: Context): Route[] {
   const {address, index, origin, pages, policy} = context
-  const get = (url: string, handler: (request: Request, reply: FastifyReply) => Answer) =>
-    app.route<{Params: {project: string}}>({method: ['GET', 'HEAD'], url, handler})
 
-  const list = (request: Request, reply: FastifyReply): Answer => {
+  const list = (request: RouteRequest, reply: FastifyReply): Reply => {
     const type = typeOf(request)
     return whenReady(identify(context, request), identity =>
       whenReady(policy.changeToken(), token => {
@@ -39,7 +39,7 @@ export function simpleRoutes(app: FastifyInstance, context: Context): void {
   /** Nothing here waits when login, rights and page are remembered. @param root the way from the page to the root. */
   const project =
     (root: string) =>
-    (request: Request, reply: FastifyReply): Answer => {
+    (request: Request, reply: FastifyReply): Reply => {
       const {project: name} = request.params
       // Links are relative: the address that the client sees must be as deep as the page thinks.
       if (isOddlyWritten(request)) throw redirect(`${address.root(request)}${request.url}`)
@@ -94,41 +94,121 @@ export function simpleRoutes(app: FastifyInstance, context: Context): void {
     }
   }
 
-  const toSlash = redirectToSlash(address)
-  for (const base of ['/simple', '/pypi']) {
-    get(base, toSlash)
-    get(`${base}/`, list)
-    get(`${base}/:project`, toSlash)
-    get(`${base}/:project/`, project('../../'))
-    for (const end of ['', '/']) get(`${base}/:project/json${end}`, json)
-  }
-  for (const end of ['', '/']) get(`/pypi/:project/:version/json${end}`, json)
-
   // pypicloud takes every other first segment for a project: /favicon.ico too
   const unlessReserved =
-    (handler: typeof list): typeof list =>
-    (request, reply) => {
+    <R>(handler: (request: Request, reply: FastifyReply) => R) =>
+    (request: Request, reply: FastifyReply): R => {
       const name = request.params.project
       if (reservedNames.has(name)) throw notFound(request.url.split('?')[0], 'raised')
       return handler(request, reply)
     }
-  get('/:project', unlessReserved(toSlash))
-  get('/:project/', unlessReserved(project('../')))
-  for (const end of ['', '/']) get(`/:project/json${end}`, unlessReserved(json))
 
-  // Where hatch looks before it publishes
-  for (const base of ['', '/simple', '/pypi', '/legacy']) {
-    get(`${base}/+simple/:project/`, request => {
-      throw redirect(`${address.root(request)}/simple/${encodePathSegment(request.params.project)}/`)
-    })
-  }
+  return [
+    route({
+      about: 'All projects, as pip reads them.',
+      method: 'GET',
+      path: ['/simple/', '/pypi/'],
+      slash: 'added',
+      who: 'anybody, filtered',
+      arguments: [format],
+      answers: {200: simplePage('The projects.'), 304: bare('They are what the client has.')},
+      handler: list,
+    }),
+    route({
+      about: 'The files of a project, as pip reads them.',
+      method: 'GET',
+      path: ['/simple/:project/', '/pypi/:project/'],
+      slash: 'added',
+      who: 'anybody, filtered',
+      arguments: [format],
+      answers: projectAnswers,
+      handler: project('../../'),
+    }),
+    route({
+      about: 'The description of a project and its releases, the newest as its main one.',
+      method: 'GET',
+      path: ['/pypi/:project/json', '/simple/:project/json'],
+      who: 'anybody, filtered',
+      answers: jsonAnswers,
+      handler: json,
+    }),
+    route({
+      about: 'The description of a project with that release as its main one.',
+      method: 'GET',
+      path: '/pypi/:project/:version/json',
+      who: 'anybody, filtered',
+      answers: jsonAnswers,
+      handler: json,
+    }),
+    route({
+      about: 'To the page of a project.',
+      method: 'GET',
+      path: '/:project',
+      slash: 'exact',
+      who: 'anybody',
+      answers: {302: note('The address with a slash at its end.'), 404: note('No project has this name.')},
+      handler: unlessReserved(redirectToSlash(address)),
+    }),
+    route({
+      about: 'The files of a project: /simple/:project/ is the address to use.',
+      method: 'GET',
+      path: '/:project/',
+      slash: 'exact',
+      who: 'anybody, filtered',
+      arguments: [format],
+      answers: projectAnswers,
+      handler: unlessReserved(project('../')),
+    }),
+    route({
+      about: 'The description of a project: /pypi/:project/json is the address to use.',
+      method: 'GET',
+      path: '/:project/json',
+      who: 'anybody, filtered',
+      answers: jsonAnswers,
+      handler: unlessReserved(json),
+    }),
+    route({
+      about: 'Where hatch looks before it publishes.',
+      method: 'GET',
+      path: [
+        '/+simple/:project/',
+        '/simple/+simple/:project/',
+        '/pypi/+simple/:project/',
+        '/legacy/+simple/:project/',
+      ],
+      slash: 'exact',
+      who: 'anybody',
+      answers: {302: note('The page of the project.')},
+      handler: request => {
+        throw redirect(`${address.root(request)}/simple/${encodePathSegment(request.params.project)}/`)
+      },
+    }),
+  ]
+}
+
+const format: Argument = {
+  name: 'format',
+  about: 'The content type wanted, for clients that can not send Accept.',
+  optional: true,
+}
+const simplePage = (about: string): Answer => ({about, types: Object.values(contentTypes)})
+const projectAnswers = {
+  200: simplePage('The files.'),
+  302: note('The upstream index has the project.'),
+  304: bare('The page is what the client has.'),
+  404: note('No such project here.'),
+}
+const jsonAnswers = {
+  200: jsonAnswer('The project.', 'LegacyProject'),
+  302: note('The upstream index has the project.'),
+  404: note('No such project here, or no such version.'),
 }
 
 /** The same for readers who see the same list. */
 const readerOf = ({admin, username}: Identity): string =>
   admin ? 'admin' : username === undefined ? 'anonymous' : `user ${username}`
 
-const typeOf = (request: Request): PageType =>
+const typeOf = (request: FastifyRequest): PageType =>
   simpleType(
     request.headers.accept,
     request.url.includes('?') ? (queryOf(request).get('format') ?? undefined) : undefined,

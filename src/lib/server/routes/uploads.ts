@@ -1,20 +1,14 @@
-import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {Identity} from '../../access/policy.js'
 import {normalizeName} from '../../packaging/names.js'
 import {parseFilename} from '../../packaging/filenames.js'
-import {
-  denied,
-  identify,
-  requirePermission,
-  requireSegments,
-  sendJson,
-  tracked,
-  type Context,
-} from '../context.js'
+import {denied, identify, requirePermission, sendJson, tracked, type Context} from '../context.js'
 import {HttpError, missingArgument} from '../http/errors.js'
 import {readForm, type FormFields, type FormFile} from '../http/form.js'
 import {queryOf} from '../http/parameters.js'
 import {packageJson} from '../package-json.js'
+import {json, note} from '../routing/answers.js'
+import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 import {fieldLimit, single, uploadFields} from '../upload/fields.js'
 import {blake2Of, spool, type Spool} from '../upload/spool.js'
 
@@ -25,7 +19,7 @@ const formOverhead = 64 * 1024 * 1024
  * Uploads: the legacy API at `/`, `/simple/`, `/pypi/` and `/legacy/`, and pypicloud's own below `/api/package/`.
  * Rights are checked as soon as the project is known, before the file is read.
  */
-export function uploadRoutes(app: FastifyInstance, context: Context): void {
+export function uploadRoutes(context: Context): Route[] {
   const legacy = async (request: FastifyRequest, reply: FastifyReply) => {
     const identity = await identify(context, request)
     // Known before the body: clients that ask first (`Expect: 100-continue`) or send 300 MB get the 401 at once.
@@ -33,18 +27,57 @@ export function uploadRoutes(app: FastifyInstance, context: Context): void {
       throw denied(context, identity)
     return sendJson(context, reply, await tracked(context, () => receive(context, request, identity)))
   }
-  for (const url of ['/', '/simple', '/simple/', '/pypi', '/pypi/', '/legacy', '/legacy/'])
-    app.post(url, legacy)
 
-  const own = async (request: FastifyRequest<{Params: {project: string}}>, reply: FastifyReply) => {
-    requireSegments(request)
+  const own = async (request: RouteRequest<'project'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
     const identity = await requirePermission(context, request, project, 'write')
     const {project: hint} = request.params
     return sendJson(context, reply, await tracked(context, () => receive(context, request, identity, hint)))
   }
-  for (const end of ['', '/']) app.post(`/api/package/:project/:file${end}`, own)
+
+  const answers = {
+    200: json('The file, which is stored now or was before.', 'Package'),
+    400: note('What is wrong with the file or the fields.'),
+    409: note('Other bytes are stored under this name, and may not be overwritten.'),
+    413: note('It is larger than pypi.max_upload_size.'),
+  }
+  return [
+    route({
+      about: 'Uploads a file, as twine and the other tools do.',
+      method: 'POST',
+      path: ['/legacy/', '/', '/simple/', '/pypi/'],
+      who: 'writer',
+      arguments: legacyFields,
+      answers,
+      handler: legacy,
+    }),
+    route({
+      about: 'Uploads a file of a project. The file name is that of the content.',
+      method: 'POST',
+      path: '/api/package/:project/:file',
+      who: 'writer',
+      arguments: ownFields,
+      answers,
+      handler: own,
+    }),
+  ]
 }
+
+const content: Argument = {name: 'content', about: 'The wheel or sdist.', type: 'file'}
+const ownFields: readonly Argument[] = [
+  content,
+  {name: 'summary', about: 'One line about the project.', optional: true},
+  {name: 'requires_python', about: 'The versions of Python it runs on.', optional: true},
+]
+const legacyFields: readonly Argument[] = [
+  ...ownFields,
+  {name: ':action', about: 'file_upload.', optional: true},
+  {name: 'name', about: 'Of the project; else as in the file.', optional: true},
+  {name: 'version', about: 'Else as in the file.', optional: true},
+  {name: 'sha256_digest', about: 'Refused unless it is that of the content.', optional: true},
+  {name: 'md5_digest', about: 'Likewise.', optional: true},
+  {name: 'blake2_256_digest', about: 'Likewise.', optional: true},
+]
 
 /** Whether any project may be written without a login. */
 async function mayAnonymousWrite({access, config}: Context): Promise<boolean> {

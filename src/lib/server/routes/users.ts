@@ -1,27 +1,20 @@
-import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify'
+import type {FastifyReply, FastifyRequest} from 'fastify'
 import {checkUsername} from '../../access/names.js'
 import {hashPassword, resolveScheme} from '../../access/passwords/index.js'
 import {readSignupToken} from '../../access/tokens.js'
 import {passwordFields, tokenFields} from '../../config/schema/access.js'
 import {InvalidInput} from '../../errors.js'
-import {
-  denied,
-  identify,
-  requireSegments,
-  requireWriter,
-  sendEmpty,
-  sendJson,
-  type Context,
-} from '../context.js'
+import {denied, identify, requireWriter, sendEmpty, sendJson, type Context} from '../context.js'
 import {forbidden, HttpError} from '../http/errors.js'
 import {readParameters} from '../http/parameters.js'
+import {empty, json, note} from '../routing/answers.js'
+import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 
 const maxLength = 100
 
 /** Registration, by oneself or with a token, and one's own password. */
-export function userRoutes(app: FastifyInstance, context: Context): void {
-  const registerInPath = async (request: FastifyRequest<{Params: {user: string}}>, reply: FastifyReply) => {
-    requireSegments(request)
+export function userRoutes(context: Context): Route[] {
+  const registerInPath = async (request: RouteRequest<'user'>, reply: FastifyReply) => {
     const parameters = await readParameters(request)
     const password = parameters.text('password')
     await register(context, request.params.user, password)
@@ -65,13 +58,62 @@ export function userRoutes(app: FastifyInstance, context: Context): void {
     })
     return sendJson(context, reply, {next: `${context.address.root(request)}/`})
   }
-  for (const end of ['', '/']) {
-    app.put(`/api/user/:user${end}`, registerInPath)
-    app.post(`/api/user/password${end}`, changePassword)
-    app.put(`/acct/login${end}`, registerInBody)
-    app.put(`/acct/tokenRegister${end}`, registerByToken)
-    app.put(`/tokenRegister${end}`, registerByToken)
-  }
+  return [
+    route({
+      about: 'Asks for an account. The first one of a new installation becomes its administrator.',
+      method: 'PUT',
+      path: '/api/user/:user',
+      who: 'anybody',
+      arguments: [password],
+      answers: registered,
+      handler: registerInPath,
+    }),
+    route({
+      about: 'Changes the own password.',
+      method: 'POST',
+      path: '/api/user/password',
+      who: 'user',
+      arguments: [
+        {name: 'old_password', about: 'Once more.'},
+        {name: 'new_password', about: 'The one to come.'},
+      ],
+      answers: {
+        200: empty('It is changed.'),
+        400: json('Passwords are not kept here, or the new one is too long.', 'Problem'),
+        409: note('Somebody else changed it meanwhile.'),
+      },
+      handler: changePassword,
+    }),
+    route({
+      about: 'Asks for an account, like PUT /api/user/:user.',
+      method: 'PUT',
+      path: '/acct/login',
+      who: 'anybody',
+      arguments: [username, password],
+      answers: registered,
+      handler: registerInBody,
+    }),
+    route({
+      about: 'Makes the account that a signup token is for.',
+      method: 'PUT',
+      path: ['/acct/tokenRegister', '/tokenRegister'],
+      who: 'anybody',
+      arguments: [{name: 'token', about: 'As the administrator gave it.'}, password],
+      answers: {
+        200: json('The account is there.', 'Next'),
+        400: note('The token is not valid, or the user exists.'),
+        409: note('The user exists.'),
+      },
+      handler: registerByToken,
+    }),
+  ]
+}
+
+const username: Argument = {name: 'username', about: 'The name to log in with.'}
+const password: Argument = {name: 'password', about: 'At most 100 characters.'}
+const registered = {
+  200: empty('An administrator can approve the account now.'),
+  400: json('The user exists, or the name or password can not be taken.', 'Problem'),
 }
 
 /** As `auth.scheme` and `auth.rounds` say. */

@@ -1,0 +1,28 @@
+import type {Context} from './context.js'
+import {adminRuleRoutes} from './routes/admin-rules.js'
+import {adminUserRoutes} from './routes/admin-users.js'
+import {adminRoutes} from './routes/admin.js'
+import {fileRoutes} from './routes/files.js'
+import {frontRoutes} from './routes/front.js'
+import {healthRoutes} from './routes/health.js'
+import {listingRoutes} from './routes/listing.js'
+import {packageRoutes} from './routes/packages.js'
+import {simpleRoutes} from './routes/simple.js'
+import {uploadRoutes} from './routes/uploads.js'
+import {userRoutes} from './routes/users.js'
+import type {Route} from './routing/route.js'
+
+/** Every route, in the order in which the documentation tells of them. */
+export const routeTable = (context: Context): Route[] => [
+  ...frontRoutes(context),
+  ...simpleRoutes(context),
+  ...fileRoutes(context),
+  ...uploadRoutes(context),
+  ...packageRoutes(context),
+  ...listingRoutes(context),
+  ...userRoutes(context),
+  ...adminUserRoutes(context),
+  ...adminRuleRoutes(context),
+  ...adminRoutes(context),
+  ...healthRoutes(context),
+]
