@@ -268,11 +268,33 @@ describe('what several keys say together', () => {
       baseUrl: 'http://u',
       simpleUrl: 'http://u/simple',
       useJson: false,
+      credentials: undefined,
     })
     assert.deepEqual(upstreamOf(await coreOf('pypi.fallback_url = http://u/s/')), {
       baseUrl: undefined,
       simpleUrl: 'http://u/s',
       useJson: false,
+      credentials: undefined,
     })
+  })
+
+  it('who this server is at the upstream, which no address shows', async () => {
+    const coreOf = async (lines: string) => (await reading({'server.ini': app(lines)})).core
+    assert.deepEqual(upstreamOf(await coreOf('pypi.fallback_base_url = https://me:p%%40ss:w@u/x/')), {
+      baseUrl: 'https://u/x',
+      simpleUrl: 'https://u/x/simple',
+      useJson: false,
+      credentials: {username: 'me', password: 'p@ss:w'},
+    })
+    const keys = 'pypi.upstream_username = you\npypi.upstream_password = secret'
+    assert.deepEqual(upstreamOf(await coreOf(`pypi.fallback_url = https://me:x@u/s\n${keys}`)), {
+      baseUrl: undefined,
+      simpleUrl: 'https://u/s',
+      useJson: false,
+      credentials: {username: 'you', password: 'secret'},
+    })
+    const problems = await problemsOf(coreOf('pypi.fallback_base_url = ftp://me:secret@u'))
+    assert.match(problems.join(), /fallback_base_url: expected an address that begins with http/)
+    assert.doesNotMatch(problems.join(), /secret/)
   })
 })

@@ -4,7 +4,8 @@
  *   pypi.allow_overwrite_groups, else pypi.allow_overwrite           overwriteGroups
  *   pypi.allow_delete_groups, else pypi.allow_delete                 deleteGroups
  *   pypi.fallback (mirror), pypi.always_show_upstream                fallbackMode
- *   pypi.fallback_base_url, else pypi.fallback_url, and the scraper  upstreamOf
+ *   pypi.fallback_base_url, else pypi.fallback_url, the scraper,
+ *   pypi.upstream_username and pypi.upstream_password                upstreamOf
  *   pypi.stream_files, storage.disk_cache.dir                        streamsFiles
  */
 import type {Config} from './config.js'
@@ -44,21 +45,53 @@ export interface Upstream {
   readonly simpleUrl: string
   /** Files are looked up by the JSON API below `baseUrl` rather than on HTML pages. */
   readonly useJson: boolean
+  /** Of this server at the upstream. The addresses never hold them: clients are sent there. */
+  readonly credentials: {readonly username: string; readonly password: string} | undefined
 }
 
 export function upstreamOf(core: Core): Upstream {
-  if (core.fallbackBaseUrl === undefined && core.fallbackUrl !== undefined) {
-    return {baseUrl: undefined, simpleUrl: withoutSlash(core.fallbackUrl), useJson: false}
+  const {fallbackBaseUrl, fallbackUrl} = core
+  const {url, credentials} = withoutUser(fallbackBaseUrl ?? fallbackUrl ?? defaultUpstream, core)
+  if (fallbackBaseUrl === undefined && fallbackUrl !== undefined) {
+    return {baseUrl: undefined, simpleUrl: url, useJson: false, credentials}
   }
-  const baseUrl = withoutSlash(core.fallbackBaseUrl ?? defaultUpstream)
   return {
-    baseUrl,
-    simpleUrl: `${baseUrl}/simple`,
-    useJson: core.useJsonScraper ?? baseUrl === defaultUpstream,
+    baseUrl: url,
+    simpleUrl: `${url}/simple`,
+    useJson: core.useJsonScraper ?? url === defaultUpstream,
+    credentials,
   }
 }
 
-const withoutSlash = (url: string): string => url.replace(/\/+$/, '')
+/** `https://user:password@host/path/` as its parts. The keys win over what the address says. */
+function withoutUser(
+  address: string,
+  {upstreamUsername: user, upstreamPassword: password = ''}: Core,
+): {url: string; credentials: Upstream['credentials']} {
+  const [, scheme = '', named, rest = ''] = /^([a-z]+:\/\/)?(?:([^/?#]*)@)?(.*)$/is.exec(address.trim()) ?? []
+  const url = `${scheme}${rest}`.replace(/\/+$/, '')
+  if (user !== undefined) return {url, credentials: {username: user, password}}
+  if (named === undefined) return {url, credentials: undefined}
+  const [username = '', ...secret] = named.split(':')
+  return {url, credentials: {username: decode(username), password: decode(secret.join(':'))}}
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Whether it is one that requests can be sent to. */
+export function isHttpUrl(text: string): boolean {
+  try {
+    return /^https?:$/.test(new URL(text).protocol)
+  } catch {
+    return false
+  }
+}
 
 /**
  * Whether files come through this server also where clients could fetch them from the storage. A disk cache means yes,

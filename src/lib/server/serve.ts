@@ -4,12 +4,12 @@ import {openBackends} from '../backends.js'
 import type {Config} from '../config/config.js'
 import {ExitCode, PpcError, Unavailable} from '../errors.js'
 import {originNotices} from '../index/origin.js'
+import {removeStaleSpools} from '../index/spool.js'
 import {diskCacheNotices, openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
 import {appOf, createContext} from './app.js'
 import {openLog, type ServerLog} from './logging.js'
 import {gracefulClose, graceSeconds} from './shutdown.js'
 import {keepCacheComplete} from './start-up.js'
-import {removeStaleSpools} from './upload/spool.js'
 import {serveByWorkers} from './workers.js'
 
 export interface ServeOptions {

@@ -31,15 +31,17 @@ export const coreFields = {
   }),
   fallbackBaseUrl: optionalText('pypi.fallback_base_url', {
     since: '1.0.7',
+    secret: true, // it may hold a user and a password
     help: `Base URL of the upstream index; /simple/ and /pypi/ are below it. ${defaultUpstream} by default.`,
   }),
   fallbackUrl: optionalText('pypi.fallback_url', {
     deprecated: 'write pypi.fallback_base_url, without /simple',
+    secret: true,
     help: 'Full URL of the upstream simple index.',
   }),
   useJsonScraper: optionalBool('pypi.use_json_scraper', {
     since: '1.0.14',
-    help: 'Reads the upstream by its JSON API. On by default for the default upstream.',
+    help: 'Reads the JSON API below pypi.fallback_base_url where the upstream has its simple pages as HTML only. On by default for the default upstream.',
   }),
   disallowFallback: list('pypi.disallow_fallback', {
     default: [],
@@ -50,6 +52,34 @@ export const coreFields = {
     default: [],
     since: 'ours',
     help: 'Reserved names, with * for any text (acme-*): never looked up or redirected upstream, whoever asks.',
+  }),
+  upstreamUsername: optionalText('pypi.upstream_username', {
+    since: 'ours',
+    help: 'User at the upstream index, sent to its own host alone.',
+  }),
+  upstreamPassword: optionalText('pypi.upstream_password', {
+    since: 'ours',
+    secret: true,
+    help: 'Password of pypi.upstream_username.',
+  }),
+  upstreamAge: int('pypi.upstream_age', {
+    default: 0,
+    min: 0,
+    max: 36_500,
+    since: 'ours',
+    help: 'Days that an upstream file must be old before it is shown or fetched here. Files that do not tell their age are left out then. Means nothing to clients that are redirected.',
+  }),
+  upstreamTimeout: int('pypi.upstream_timeout', {
+    default: 30,
+    min: 1,
+    max: 3600,
+    since: 'ours',
+    help: 'Seconds that the upstream may take to answer, and between two parts of an answer.',
+  }),
+  upstreamAllowPrivate: list('pypi.upstream_allow_private', {
+    default: [],
+    since: 'ours',
+    help: 'Hosts, host:port, addresses or networks (10.1.0.0/16) that files of the upstream may be on although they are not public. The host of pypi.fallback_base_url may be on a private network without being named here.',
   }),
 
   defaultRead: list('pypi.default_read', {

@@ -6,6 +6,7 @@ import type {Fields} from '../fields.js'
 import {accessSchemas, configAccessFamilies, passwordFields, tokenFields} from './access.js'
 import {cacheSchemas} from './cache.js'
 import {coreFields} from './core.js'
+import {isHttpUrl} from '../derived.js'
 import {backendSchema, type BackendSchema} from './schema.js'
 import {sessionFields} from './session.js'
 import {storageSchemas} from './storage.js'
@@ -48,6 +49,11 @@ export const commonTables: readonly {readonly title: string; readonly schema: Ba
           key: 'pypi.use_json_scraper',
           message: 'true needs pypi.fallback_base_url instead of pypi.fallback_url',
         }
+      }
+      const key = core.fallbackBaseUrl === undefined ? 'fallback_url' : 'fallback_base_url'
+      const url = core.fallbackBaseUrl ?? core.fallbackUrl
+      if (core.fallback !== 'none' && url !== undefined && !isHttpUrl(url)) {
+        yield {key: `pypi.${key}`, message: 'expected an address that begins with http:// or https://'}
       }
     }),
   },

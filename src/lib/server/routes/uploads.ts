@@ -1,5 +1,6 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {Identity} from '../../access/policy.js'
+import {blake2Of, spool, type Spool} from '../../index/spool.js'
 import {normalizeName} from '../../packaging/names.js'
 import {parseFilename} from '../../packaging/filenames.js'
 import {denied, identify, requirePermission, sendJson, tracked, type Context} from '../context.js'
@@ -10,7 +11,6 @@ import {packageJson} from '../package-json.js'
 import {json, note} from '../routing/answers.js'
 import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 import {fieldLimit, single, uploadFields} from '../upload/fields.js'
-import {blake2Of, spool, type Spool} from '../upload/spool.js'
 
 /** Room for the fields around the file, in bytes. */
 const formOverhead = 64 * 1024 * 1024
@@ -111,6 +111,11 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
       if (fields.has('name') && filename !== '') await check(fields, filename)
       const spooled = await spool(stream, context.storage.spoolDirectory, {
         maxSize: maxUploadSize,
+        tooLarge: () =>
+          new HttpError(
+            413,
+            `The file is larger than ${maxUploadSize} bytes, which pypi.max_upload_size allows`,
+          ),
         blake2: fields.has('blake2_256_digest'),
       })
       received = {spooled, filename, knewName: fields.has('name')}

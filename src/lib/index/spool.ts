@@ -4,10 +4,9 @@ import {mkdir, open, readdir, rm, stat} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import type {Readable} from 'node:stream'
-import {StorageFailed} from '../../errors.js'
-import {Digester, hashStream, type Digests} from '../../packaging/hashes.js'
-import type {Body} from '../../storage/storage.js'
-import {HttpError} from '../http/errors.js'
+import {StorageFailed} from '../errors.js'
+import {Digester, hashStream, type Digests} from '../packaging/hashes.js'
+import type {Body} from '../storage/storage.js'
 
 /** The bytes of one upload in a file of ours, hashed while they came. The file goes with the scope, unless it was moved. */
 export interface Spool extends AsyncDisposable {
@@ -20,12 +19,13 @@ const prefix = 'ppc-upload-'
 
 /**
  * @param directory on the file system of the store where that has one, so that publishing moves the file.
- * @throws {HttpError} 413. @throws {StorageFailed} when the disk is full or read-only. Nothing is left behind.
+ * @throws `tooLarge` past `maxSize` bytes. @throws {StorageFailed} when the disk is full or read-only. Nothing is left
+ * behind.
  */
 export async function spool(
   stream: Readable,
   directory: string | undefined,
-  options: {maxSize: number; blake2: boolean},
+  options: {maxSize: number; tooLarge: () => Error; blake2: boolean},
 ): Promise<Spool> {
   const folder = directory ?? tmpdir()
   const path = join(folder, `${prefix}${randomUUID()}.meta`) // pypicloud's listing dies on other endings
@@ -37,10 +37,7 @@ export async function spool(
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         if (digester.size + chunk.length > options.maxSize) {
-          throw new HttpError(
-            413,
-            `The file is larger than ${options.maxSize} bytes, which pypi.max_upload_size allows`,
-          )
+          throw options.tooLarge()
         }
         const written = file.appendFile(chunk)
         digester.update(chunk) // while the kernel writes
