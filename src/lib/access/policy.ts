@@ -7,7 +7,15 @@ import type {Access, FoundAccount, Permission, Rules} from './access.js'
 import {VerifiedCredentials} from './credentials.js'
 import {Memo, whenReady} from './memo.js'
 import {findSpecialGroup} from './names.js'
-import {decoyHash, hashProblem, resolveScheme, verifyPassword} from './passwords/index.js'
+import {upgradedHash} from './hash-upgrade.js'
+import {
+  decoyHash,
+  hashProblem,
+  resolveScheme,
+  verifyPassword,
+  type PasswordScheme,
+} from './passwords/index.js'
+import {SlowDown} from './slow-down.js'
 
 /** Who asks. `groups` are the real ones. */
 export interface Identity {
@@ -20,12 +28,20 @@ export const anonymous: Identity = Object.freeze({admin: false, groups: Object.f
 export interface PolicyOptions {
   /** Called when a log-in failed because nobody can log in with what is stored. For a log: it holds no secret. */
   readonly onUnusableAccount?: (username: string, problem: string) => void
+  /** Called when a better hash of a password that was right could not be stored. For a log. */
+  readonly onUpgradeFailed?: (username: string, error: unknown) => void
 }
 
-/** A user as of a change token. */
-interface Known {
+/** A user as of a change token. `identity` is missing where nobody can log in. */
+export interface Known {
   readonly account: FoundAccount | undefined
   readonly identity: Identity | undefined
+}
+
+/** Who logged in, and by which stored hash. */
+export interface Verified {
+  readonly identity: Identity
+  readonly passwordHash: string | undefined
 }
 
 const maxUsers = 10_000
@@ -44,12 +60,17 @@ export class AccessPolicy {
   readonly #access: Access
   readonly #config: Config['core']
   readonly #onUnusableAccount: NonNullable<PolicyOptions['onUnusableAccount']>
+  readonly #onUpgradeFailed: NonNullable<PolicyOptions['onUpgradeFailed']>
   readonly #overwriteGroups: readonly string[]
   readonly #deleteGroups: readonly string[]
+  /** How passwords are hashed now; undefined where old hashes stay as they are. */
+  readonly #upgradeTo: {readonly scheme: PasswordScheme; readonly rounds: number | undefined} | undefined
   /** Verified for users that don't exist: they must take as long as others. */
   readonly #decoy: string
   readonly #verified = new VerifiedCredentials()
-  readonly #verifying = new Map<string, Promise<boolean>>()
+  readonly #verifying = new Map<string, Promise<Verified | undefined>>()
+  /** For those who say from where a password comes. */
+  readonly slowDown = new SlowDown()
   readonly #users = new Memo<Known>(maxUsers)
   readonly #rules = new Memo<Rules>(maxProjects)
   readonly #ruled = new Memo<{readonly projects: ProjectSet | undefined}>(1)
@@ -59,8 +80,11 @@ export class AccessPolicy {
     this.#access = access
     this.#config = config.core
     this.#onUnusableAccount = options.onUnusableAccount ?? (() => undefined)
+    this.#onUpgradeFailed = options.onUpgradeFailed ?? (() => undefined)
     const passwords = config.read(passwordFields)
-    this.#decoy = decoyHash(resolveScheme(passwords.scheme), passwords.rounds)
+    const [scheme, {rounds}] = [resolveScheme(passwords.scheme), passwords]
+    this.#decoy = decoyHash(scheme, rounds)
+    this.#upgradeTo = passwords.upgradeHashes ? {scheme, rounds} : undefined
     this.#overwriteGroups = overwriteGroups(config.core)
     this.#deleteGroups = deleteGroups(config.core)
   }
@@ -73,23 +97,34 @@ export class AccessPolicy {
   /**
    * Who has this name and password; undefined for nobody. A log-in that was verified before is answered at once, any
    * other costs one hash, unknown users included.
-   * @throws {Unavailable} when too many wait to be verified
+   * @param address from where it comes: wrong passwords from there slow it down
+   * @throws {TooManyAttempts} @throws {Unavailable} when too many wait to be verified
    */
-  authenticate(username: string, password: string): Identity | undefined | Promise<Identity | undefined> {
-    return whenReady(this.#find(username), ({account, identity}) => {
+  authenticate(
+    username: string,
+    password: string,
+    address?: string,
+  ): Identity | undefined | Promise<Identity | undefined> {
+    return whenReady(this.verify(username, password, address), verified => verified?.identity)
+  }
+
+  /** As `authenticate`, with the stored hash that the password was right for. */
+  verify(
+    username: string,
+    password: string,
+    address?: string,
+  ): Verified | undefined | Promise<Verified | undefined> {
+    return whenReady(this.find(username), known => {
+      const {account, identity} = known
       const digest = this.#verified.digest(username, password, account?.passwordHash)
-      if (identity && this.#verified.has(digest)) return identity
-      return this.#verifyOnce(digest, password, username, account).then(verified => {
-        if (!verified || !identity) return undefined
-        this.#verified.remember(digest, account?.passwordHash, this.#access.verifiedForSeconds)
-        return identity
-      })
+      if (identity && this.#verified.has(digest)) return {identity, passwordHash: account?.passwordHash}
+      return this.#verifyOnce(digest, {username, password, address, known})
     })
   }
 
-  /** A user that is known to be who it is, by a session for instance; undefined when there is none or it is pending. */
+  /** A user that is known to be who it is; undefined when there is none or it is pending. */
   identify(username: string): Identity | undefined | Promise<Identity | undefined> {
-    return whenReady(this.#find(username), ({identity}) => identity)
+    return whenReady(this.find(username), ({identity}) => identity)
   }
 
   /** Forgets verified passwords, as after SIGHUP. */
@@ -142,7 +177,8 @@ export class AccessPolicy {
     return this.inGroups(identity, this.#deleteGroups)
   }
 
-  #find(username: string): Known | Promise<Known> {
+  /** A user as stored now, and who it is if it can log in. */
+  find(username: string): Known | Promise<Known> {
     const find = async (): Promise<Known> => {
       const account = await this.#access.findAccount(username)
       if (!account || account.pending || account.problem !== undefined) return {account, identity: undefined}
@@ -155,17 +191,54 @@ export class AccessPolicy {
   }
 
   /** Requests of one client come in dozens: they share the hash. */
-  #verifyOnce(
-    digest: string,
-    password: string,
-    username: string,
-    account: FoundAccount | undefined,
-  ): Promise<boolean> {
+  #verifyOnce(digest: string, login: Login): Promise<Verified | undefined> {
     const running = this.#verifying.get(digest)
     if (running) return running
-    const verifying = this.#verify(password, username, account).finally(() => this.#verifying.delete(digest))
+    const verifying = this.#verifySlowly(digest, login).finally(() => this.#verifying.delete(digest))
     this.#verifying.set(digest, verifying)
     return verifying
+  }
+
+  async #verifySlowly(digest: string, login: Login): Promise<Verified | undefined> {
+    const {username, password, address, known} = login
+    const {account, identity} = known
+    // one account, however its name is spelt
+    const attempt =
+      address === undefined ? undefined : this.slowDown.begin(account?.username ?? username, address)
+    let isRight: boolean
+    try {
+      isRight = await this.#verify(password, username, account)
+    } catch (error) {
+      attempt?.cancelled()
+      throw error
+    }
+    if (!isRight || !identity) {
+      attempt?.failed()
+      return undefined
+    }
+    attempt?.succeeded()
+    const passwordHash = await this.#upgrade(account, password)
+    if (passwordHash === account?.passwordHash) {
+      this.#verified.remember(digest, passwordHash, this.#access.verifiedForSeconds)
+    } else {
+      this.#verified.remember(this.#verified.digest(username, password, passwordHash), passwordHash)
+    }
+    return {identity, passwordHash}
+  }
+
+  /** @returns the hash that is stored now. Only over the one that was just right: a changed password stays (RULES 12). */
+  async #upgrade(account: FoundAccount | undefined, password: string): Promise<string | undefined> {
+    const stored = account?.passwordHash
+    const {writer} = this.#access
+    if (!this.#upgradeTo || !writer || account === undefined || stored === undefined) return stored
+    try {
+      const better = await upgradedHash(password, stored, this.#upgradeTo)
+      if (better === undefined) return stored
+      return (await writer.setPasswordHash(account.username, better, stored)) ? better : stored
+    } catch (error) {
+      this.#onUpgradeFailed(account.username, error)
+      return stored
+    }
   }
 
   async #verify(password: string, username: string, account: FoundAccount | undefined): Promise<boolean> {
@@ -220,6 +293,14 @@ export class AccessPolicy {
     }
     return new ProjectSet(names, [...patterns])
   }
+}
+
+/** A password that is to be looked at. */
+interface Login {
+  readonly username: string
+  readonly password: string
+  readonly address: string | undefined
+  readonly known: Known
 }
 
 /** Projects by normalised name, and all that match a pattern. */

@@ -35,6 +35,10 @@ export const argon2: Scheme = {
       return false // a salt or checksum of an impossible length
     }
   },
+  costOf: hash => {
+    const [, , , m, t] = pattern.exec(hash) ?? []
+    return (Number(m) / memory) * Number(t)
+  },
   decoy: rounds =>
     `$argon2id$v=19$m=${memory},t=${rounds},p=${lanes}$${bare(randomBytes(16))}$${bare(randomBytes(32))}`,
 }

@@ -32,6 +32,7 @@ export const bcrypt: Scheme = {
     const bytes = (text: string) => Buffer.from(library.decodeBase64(checksumOf(text), 23))
     return timingSafeEqual(bytes(computed), bytes(hash))
   },
+  costOf: hash => Number(pattern.exec(hash)?.[1]),
   // "." ends the salt and the checksum: their unused bits are zero
   decoy: rounds => `$2b$${String(rounds).padStart(2, '0')}$${randomText(21)}.${randomText(30)}.`,
 }

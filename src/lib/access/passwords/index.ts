@@ -1,10 +1,10 @@
 import {InvalidInput} from '../../errors.js'
 import {isPoolStarted, runInPool} from './pool.js'
-import {maxStoredRounds, type PasswordScheme} from './scheme.js'
+import {maxStoredRounds, passwordSchemes, type PasswordScheme} from './scheme.js'
 import {findScheme, schemes} from './schemes.js'
 import work, {type PasswordTask} from './worker.js'
 
-export {passwordSchemes, type PasswordScheme} from './scheme.js'
+export {passwordSchemes, type PasswordScheme}
 
 /** passlib's limit, in characters. */
 const maxLength = 4096
@@ -72,4 +72,11 @@ export function hashProblem(hash: string): string | undefined {
 export function decoyHash(scheme: PasswordScheme, rounds?: number): string {
   const most = scheme === 'bcrypt' || scheme === 'argon2' ? 20 : maxStoredRounds
   return schemes[scheme].decoy(Math.min(clampRounds(scheme, rounds), most))
+}
+
+/** What `hash` costs to verify, in the unit of its scheme's rounds; undefined where it has a `hashProblem`. */
+export function costOf(hash: string): {scheme: PasswordScheme; rounds: number} | undefined {
+  if (hashProblem(hash) !== undefined) return undefined
+  const found = passwordSchemes.find(scheme => schemes[scheme] === findScheme(hash))
+  return found && {scheme: found, rounds: schemes[found].costOf(hash)}
 }

@@ -36,6 +36,7 @@ function pbkdf2(algorithm: 'sha512' | 'sha256', defaultRounds: number): Scheme {
       const checksum = pbkdf2Sync(password, parsed.salt, parsed.rounds, size, algorithm)
       return Promise.resolve(timingSafeEqual(checksum, parsed.checksum))
     },
+    costOf: hash => parse(hash)?.rounds ?? 0,
     decoy: rounds => format(rounds, randomBytes(16), randomBytes(size)),
   }
 }

@@ -22,6 +22,8 @@ export interface Scheme {
   hash(password: string, rounds: number): Promise<string>
   /** `hash` has no `problem`. */
   verify(password: string, hash: string): Promise<boolean>
+  /** What verifying this hash costs, in the unit of `rounds`. `hash` has no `problem`. */
+  costOf(hash: string): number
   /** A hash that no password has, and that takes as long to verify as a real one. */
   decoy(rounds: number): string
 }

@@ -119,6 +119,7 @@ function shaCrypt(variant: Variant): Scheme {
       const checksum = compute(password, parsed.salt, parsed.rounds)
       return Promise.resolve(timingSafeEqual(Buffer.from(checksum), Buffer.from(parsed.checksum)))
     },
+    costOf: hash => parse(hash)?.rounds ?? 0,
     decoy: rounds => format(rounds, randomText(16), randomText(checksumLength)),
   }
 }

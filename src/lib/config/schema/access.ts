@@ -36,6 +36,11 @@ export const passwordFields = {
     min: 1,
     help: 'Cost of hashing; each scheme has its own default. Out of range it is moved to the nearest allowed.',
   }),
+  upgradeHashes: bool('auth.upgrade_hashes', {
+    default: false,
+    since: 'ours',
+    help: 'Hashes a password anew when it was right and its stored hash is of another scheme than auth.scheme, or of fewer rounds. Never to fewer.',
+  }),
 } as const
 
 /** Links that let somebody register. */

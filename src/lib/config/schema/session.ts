@@ -1,5 +1,8 @@
 import {bool, choice, optionalInt, optionalText, text} from '../fields.js'
 
+/** How long a session lasts at most, in seconds (RULES 13). */
+export const longestSession = 3600
+
 /** Cookies of the web pages. pypicloud handed these to Beaker; the names are Beaker's (COMPAT §1.9). */
 export const sessionFields = {
   encryptKey: optionalText('session.encrypt_key', {
@@ -17,10 +20,14 @@ export const sessionFields = {
     default: 'Lax',
     help: 'When browsers send the cookie along with requests from other sites.',
   }),
-  timeout: optionalInt('session.timeout', {
-    min: 1,
-    help: 'Seconds without a request after which a session ends.',
-  }),
+  timeout: {
+    ...optionalInt('session.timeout', {
+      min: 1,
+      help: 'Seconds without a request after which a session ends. After an hour it ends in any case.',
+    }),
+    remark: (value: string) =>
+      Number(value) > longestSession ? `more than ${longestSession} counts as ${longestSession}` : undefined,
+  },
   cookieExpires: optionalText('session.cookie_expires', {
     help: 'True ends the cookie with the browser, false keeps it; a number is its life in seconds.',
   }),
