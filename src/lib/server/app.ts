@@ -16,6 +16,7 @@ import {drain} from './http/form.js'
 import {canonicalUrl} from './http/paths.js'
 import {requireSameSite} from './http/same-site.js'
 import {logRequests} from './logging.js'
+import {Sessions} from './sessions/sessions.js'
 import {registerRoutes} from './routing/register.js'
 import {routeTable} from './route-table.js'
 
@@ -36,11 +37,15 @@ export function createContext(parts: AppParts): Context {
   const {config} = parts
   const log = parts.logger ?? pino({level: 'silent'})
   const index = new PackageIndex(parts)
+  const policy = new AccessPolicy(parts.access, config, {
+    onUnusableAccount: (user, problem) => log.warn({user, problem}, 'nobody can log in under this name'),
+    onUpgradeFailed: (user, error) =>
+      log.warn({user, err: error}, 'a better hash of a password was not stored'),
+  })
   return {
     ...parts,
-    policy: new AccessPolicy(parts.access, config, {
-      onUnusableAccount: (user, problem) => log.warn({user, problem}, 'nobody can log in under this name'),
-    }),
+    policy,
+    sessions: new Sessions(policy, parts.cache, config),
     index,
     downloads: new Downloads({index, storage: new PackageStorage(parts.storage), diskCache: parts.diskCache}),
     pages: new IndexPages({index, cache: parts.cache}),
@@ -83,6 +88,14 @@ export function appOf(context: Context): FastifyInstance {
     } catch (error) {
       done(error as Error)
     }
+  })
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    context.sessions.keepAlive(request, reply)
+    done()
+  })
+  app.addHook('onClose', (_app, done) => {
+    context.sessions[Symbol.dispose]()
+    done()
   })
   logRequests(app, context.log, context.address)
 

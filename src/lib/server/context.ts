@@ -10,10 +10,13 @@ import type {IndexPages} from '../index/index-pages.js'
 import type {OriginPolicy} from '../index/origin.js'
 import type {PackageIndex} from '../index/package-index.js'
 import type {PublicAddress} from './http/address.js'
+import type {PpcError} from '../errors.js'
 import {basicCredentials} from './http/basic.js'
 import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
 import {formatJson, type Json} from '../python-json.js'
 import {sendJsonText} from './http/json.js'
+import type {Sessions} from './sessions/sessions.js'
+import {refusalOf, slowedBy} from './slowed.js'
 
 /** What the routes share. */
 export interface Context extends Backends {
@@ -24,6 +27,7 @@ export interface Context extends Backends {
   readonly pages: IndexPages
   readonly origin: OriginPolicy
   readonly address: PublicAddress
+  readonly sessions: Sessions
   readonly log: Logger
   /** Changes that are under way. They outlive their connection: backends are closed after them. */
   readonly running: Set<Promise<unknown>>
@@ -31,18 +35,28 @@ export interface Context extends Backends {
   readonly stopping: AbortSignal
 }
 
-/** Who asks. Wrong credentials count as none: public pages still answer. No promise when the login is remembered. */
+/**
+ * Who asks: by Basic credentials, else by the cookie of a session. Wrong ones count as none: public pages still answer.
+ * No promise when the login is remembered.
+ * @throws {HttpError} 403 for a change by cookie without its CSRF token
+ */
 export function identify(context: Context, request: FastifyRequest): Identity | Promise<Identity> {
-  const header = request.headers.authorization
-  const credentials = header === undefined ? undefined : basicCredentials(header)
-  if (!credentials) return anonymous
-  const found = context.policy.authenticate(credentials.username, credentials.password)
-  return whenReady(found, identity => identity ?? anonymous)
+  const {authorization, cookie} = request.headers
+  const credentials = authorization === undefined ? undefined : basicCredentials(authorization)
+  if (credentials) {
+    const {username, password} = credentials
+    const found = context.policy.authenticate(username, password, context.address.client(request))
+    return found instanceof Promise ? found.then(orNobody, slowedBy) : orNobody(found)
+  }
+  return cookie === undefined ? anonymous : whenReady(context.sessions.identify(request), orNobody)
 }
+const orNobody = (identity: Identity | undefined): Identity => identity ?? anonymous
 
-/** The error for somebody without a right: a login is asked for where there was none. */
-export const denied = (context: Context, identity: Identity): HttpError =>
-  identity.username === undefined ? unauthorized(context.config.core.realm) : forbidden()
+/** The error for somebody without a right: a login is asked for where there was none, or patience. */
+export function denied(context: Context, identity: Identity): PpcError {
+  if (identity.username !== undefined) return forbidden()
+  return refusalOf(identity) ?? unauthorized(context.config.core.realm)
+}
 
 /** @throws {HttpError} 401 or 403. */
 export async function requireAdmin(context: Context, request: FastifyRequest): Promise<Identity> {

@@ -6,8 +6,12 @@ import {fileRoutes} from './routes/files.js'
 import {frontRoutes} from './routes/front.js'
 import {healthRoutes} from './routes/health.js'
 import {listingRoutes} from './routes/listing.js'
+import {loginRoutes} from './routes/login.js'
+import {passwordRoutes} from './routes/password.js'
+import {registrationRoutes} from './routes/registration.js'
 import {packageRoutes} from './routes/packages.js'
 import {simpleRoutes} from './routes/simple.js'
+import {staticRoutes} from './routes/static.js'
 import {uploadRoutes} from './routes/uploads.js'
 import {userRoutes} from './routes/users.js'
 import type {Route} from './routing/route.js'
@@ -20,7 +24,11 @@ export const routeTable = (context: Context): Route[] => [
   ...uploadRoutes(context),
   ...packageRoutes(context),
   ...listingRoutes(context),
+  ...loginRoutes(context),
+  ...registrationRoutes(context),
+  ...passwordRoutes(context),
   ...userRoutes(context),
+  ...staticRoutes(),
   ...adminUserRoutes(context),
   ...adminRuleRoutes(context),
   ...adminRoutes(context),

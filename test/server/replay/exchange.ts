@@ -26,6 +26,8 @@ export interface Exchange {
     readonly body_length?: number
     readonly gunzipped_json?: unknown
   }
+  /** The name under which later exchanges send the cookie of the answer. */
+  readonly saves_cookie_as?: string
   readonly volatile?: string | readonly string[]
 }
 interface Part {
@@ -51,8 +53,14 @@ export function readSession(session: string, sessions = join(fixtures, 'http')):
 
 const boundary = 'rigboundary7MA4YWxkTrZu0gW'
 
-export function injectOptions({request}: Exchange): InjectOptions {
+/** @param cookies by the name under which they were saved, `name=value` */
+export function injectOptions(
+  {request}: Exchange,
+  cookies: ReadonlyMap<string, string> = new Map(),
+): InjectOptions {
   const headers: Record<string, string> = {host: recordedHost, ...request.headers}
+  const cookie = cookies.get(request.cookie_from ?? '')
+  if (cookie !== undefined) headers['cookie'] = cookie
   if (request.basic_auth) {
     const {user, password} = request.basic_auth
     headers['authorization'] = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`

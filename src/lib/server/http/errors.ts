@@ -1,5 +1,6 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import {STATUS_CODES} from 'node:http'
+import {TooManyAttempts} from '../../access/slow-down.js'
 import {Conflict, InvalidInput, PpcError, StorageFailed, Unavailable} from '../../errors.js'
 import {escapeHtml} from '../../index/pages/markup.js'
 import type {Json} from '../../python-json.js'
@@ -82,10 +83,15 @@ export function describe(error: unknown): {
       status,
       message: status >= 500 ? failureOf(error) : withHint(error),
       form: error instanceof InvalidInput || error instanceof Conflict ? 'page' : 'raised',
-      headers: status === 503 ? {'retry-after': '5'} : {},
+      headers: retryAfterOf(error),
     }
   }
   return {status: 500, message: '', form: 'raised', headers: {}}
+}
+
+function retryAfterOf(error: PpcError): Readonly<Record<string, string>> {
+  if (error instanceof TooManyAttempts) return {'retry-after': String(error.retryAfterSeconds)}
+  return error.statusCode === 503 ? {'retry-after': '5'} : {}
 }
 
 const withHint = ({message, hint}: PpcError): string =>

@@ -5,7 +5,7 @@ import {json, note} from '../routing/answers.js'
 import {adminRow, refused} from '../routing/admin-row.js'
 import type {Route} from '../routing/route.js'
 import {grantsOf} from './admin-rules.js'
-import {hashFor} from './users.js'
+import {hashFor} from '../accounts.js'
 
 /** `/admin/user/…`: accounts, who is administrator, who is in which group. */
 export function adminUserRoutes(context: Context): Route[] {

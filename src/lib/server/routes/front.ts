@@ -1,35 +1,50 @@
+import type {FastifyReply, FastifyRequest} from 'fastify'
 import {escapeHtml} from '../../index/pages/markup.js'
-import type {Context} from '../context.js'
-import {html, page} from '../routing/answers.js'
+import {normalizeName} from '../../packaging/names.js'
+import {identify, type Context} from '../context.js'
+import {queryOf} from '../http/parameters.js'
+import {sendDocument, wayToRoot} from '../pages/document.js'
+import {frontPage} from '../pages/front-page.js'
+import {page} from '../routing/answers.js'
 import {route, type Route} from '../routing/route.js'
 
 /** `/`, and what a person sees who opens an upload address in a browser. */
 export function frontRoutes(context: Context): Route[] {
-  const document = (title: string, body: string): string =>
-    `<!DOCTYPE html>\n<html lang="en">\n<head>\n  <meta charset="utf-8">\n  <title>${title}</title>\n</head>\n` +
-    `<body>\n<h1>${title}</h1>\n${body}\n</body>\n</html>\n`
-  const address = (root: string): string => context.config.core.downloadUrl ?? `${root}/simple/`
+  const {access, index, policy, sessions} = context
+  const installFrom = (root: string): string => context.config.core.downloadUrl ?? `${root}/simple/`
+
+  const front = async (request: FastifyRequest, reply: FastifyReply) => {
+    const identity = await identify(context, request)
+    const query = (queryOf(request).get('q') ?? '').trim()
+    const visible = await policy.visibleProjects(identity, await index.listProjects())
+    const wanted = normalizeName(query)
+    const root = context.address.root(request)
+    return sendDocument(
+      request,
+      reply,
+      frontPage({
+        root: wayToRoot(request),
+        username: identity.username,
+        token: sessions.tokenOf(request),
+        canLogIn: sessions.areKept,
+        canChangePassword: access.writer !== undefined,
+        query,
+        projects: query === '' ? visible : visible.filter(name => name.includes(wanted)),
+        indexUrl: installFrom(root),
+        uploadUrl: `${root}/simple/`,
+      }),
+    )
+  }
 
   return [
     route({
-      about: 'What this is, and how to use it.',
+      about: 'What this is, its projects, and how to use it.',
       method: 'GET',
       path: '/',
-      who: 'anybody',
+      who: 'anybody, filtered',
+      arguments: [{name: 'q', about: 'What the names of the projects are to hold.', optional: true}],
       answers: {200: page('A page for people.')},
-      handler: (request, reply) => {
-        const url = escapeHtml(address(context.address.root(request)))
-        return reply
-          .type(html)
-          .send(
-            document(
-              'Python package index',
-              `<p>Install: <code>pip install --index-url ${url} PROJECT</code></p>\n` +
-                `<p>Publish: <code>twine upload --repository-url ${url} dist/*</code></p>\n` +
-                '<p><a href="simple/">All projects</a> · <a href="packages/">All files</a></p>',
-            ),
-          )
-      },
+      handler: front,
     }),
     route({
       about: 'What the upload address is for.',
@@ -37,15 +52,13 @@ export function frontRoutes(context: Context): Route[] {
       path: '/legacy/',
       who: 'anybody',
       answers: {200: page('A page for people.')},
-      handler: (request, reply) =>
-        reply
-          .type(html)
-          .send(
-            document(
-              'Upload address',
-              `<p>Tools send files here by POST. To install, use ${escapeHtml(address(context.address.root(request)))}</p>`,
-            ),
-          ),
+      handler: (request, reply) => {
+        const address = escapeHtml(installFrom(context.address.root(request)))
+        return sendDocument(request, reply, {
+          title: 'Upload address',
+          body: `<main>\n<h1>Upload address</h1>\n<p>Tools send files here by POST. To install, use ${address}</p>\n</main>\n`,
+        })
+      },
     }),
   ]
 }

@@ -6,6 +6,7 @@ import type {Json} from '../../python-json.js'
 import {startRebuild} from '../../tasks/rebuild/rebuild.js'
 import {RunWatch} from '../../tasks/rebuild/state.js'
 import {tracked, type Context} from '../context.js'
+import {forbidden} from '../http/errors.js'
 import {readParameters} from '../http/parameters.js'
 import {requireSameSite} from '../http/same-site.js'
 
@@ -38,6 +39,8 @@ export function rebuildHandlers(context: Context): RebuildHandlers {
   return {
     async wait(request) {
       requireSameSite(request, context.address) // also for GET, which changes something here
+      // by cookie it would need a token, which POST can bring
+      if (context.sessions.wasUsed(request)) throw forbidden('By cookie a rebuild is started by POST.')
       if (request.method === 'HEAD') return
       const {ended} = await begin(fullByDefault())
       await ended

@@ -39,7 +39,13 @@ export const schemas = {
     },
     ['urls'],
   ),
-  Next: object({next: {...text, description: 'the address to go on with'}}),
+  Next: object(
+    {
+      next: {...text, description: 'the address to go on with'},
+      csrf_token: {...text, description: 'for the header X-CSRF-Token of changes by cookie'},
+    },
+    ['csrf_token'],
+  ),
   User: object({username: text, admin: flag}),
   UserWithGroups: {
     anyOf: [object({username: text, admin: flag, groups: listOf(text)}), {type: 'null'}],
