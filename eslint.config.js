@@ -49,7 +49,7 @@ export default tseslint.config(
     ['**/index/**', '**/server/**', '**/tasks/**', '**/terminal/**', '**/commands/**', '@oclif/*', 'fastify'],
   ),
   layer(
-    ['src/lib/{index,tasks}/**'],
+    ['src/lib/{index,tasks,lambda}/**'],
     ['**/server/**', '**/terminal/**', '**/commands/**', '@oclif/*', 'fastify'],
   ),
   layer(['src/lib/server/**'], ['**/terminal/**', '**/commands/**', '@oclif/*']),

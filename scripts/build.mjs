@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 if (existsSync(join(root, 'src')) && !process.argv.includes('--no-compile')) {
   compile()
   removeOrphans()
+  await writeBundles()
 }
 const {writeCommandTexts} = await import('./command-texts.mjs')
 await writeCommandTexts(root)
@@ -26,6 +27,11 @@ function compile() {
   }
   const {status} = spawnSync(process.execPath, [compiler], {cwd: root, stdio: 'inherit'})
   if (status !== 0) process.exit(status ?? 1)
+}
+
+async function writeBundles() {
+  const {writeLambdaBundles} = await import('./lambda-bundles.mjs')
+  await writeLambdaBundles(root)
 }
 
 /** What was compiled from a source that is gone would still be found: as a command, or as a test. */

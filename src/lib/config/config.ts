@@ -10,7 +10,12 @@ import {readFields, type Lookup} from './read-fields.js'
 import {coreFields} from './schema/core.js'
 import {commonTables, knownKeys, parts, shortName} from './schema/index.js'
 import type {BackendSchema} from './schema/schema.js'
-import {readServerSettings, type Findings, type ServerSettings} from './server-settings.js'
+import {
+  defaultServerSettings,
+  readServerSettings,
+  type Findings,
+  type ServerSettings,
+} from './server-settings.js'
 import {keyWarnings} from './warnings.js'
 
 export {ConfigError, formatProblem, type ConfigProblem} from './problems.js'
@@ -63,7 +68,37 @@ export async function readConfig(
     warnings.push({file, line: 0, key: undefined, message})
   }
 
-  const settings = new Map(app.settings)
+  return checked({file, server, settings: app.settings, problems, warnings}, environment)
+}
+
+/**
+ * Checks settings that are in no file, as `readConfig` does. Paths in them count from the working directory.
+ * @param source stands in messages where the name of the file would.
+ * @throws {ConfigError}
+ */
+export function configOf(
+  source: string,
+  values: Readonly<Record<string, string>>,
+  {environment = process.env}: ReadOptions = {},
+): Config {
+  const settings = new Map(
+    Object.entries(values).map(([key, value]) => [key, {key, value, source, line: 0}] as const),
+  )
+  const found = {file: source, server: defaultServerSettings, settings, problems: [], warnings: []}
+  return {...checked(found, environment), directory: process.cwd()}
+}
+
+interface Found {
+  readonly file: string
+  readonly server: ServerSettings
+  readonly settings: ReadonlyMap<string, Setting>
+  readonly problems: ConfigProblem[]
+  readonly warnings: ConfigProblem[]
+}
+
+/** Applies the environment's overrides and checks every key of the backends that are named. */
+function checked({file, server, settings: own, problems, warnings}: Found, environment: Environment): Config {
+  const settings = new Map(own)
   const override = (found: Iterable<Setting | undefined>) => {
     for (const setting of found) if (setting) settings.set(setting.key, setting)
   }

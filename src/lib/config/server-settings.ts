@@ -21,6 +21,16 @@ export interface ServerSettings {
   /** Absolute; undefined is stderr. */
   readonly logFile: string | undefined
 }
+/** Where nothing says anything. */
+export const defaultServerSettings: ServerSettings = {
+  host: '127.0.0.1',
+  port: 6543,
+  workers: 1,
+  prefixFilter: undefined,
+  mountPath: '',
+  logLevel: 'info',
+  logFile: undefined,
+}
 export interface PrefixFilter {
   /** Without a slash at the end; empty at the root. */
   readonly prefix: string
@@ -54,9 +64,9 @@ export async function readServerSettings(
       : {}
   if (server && uwsgi) found.ignored.push('[uwsgi], because [server:main] is there')
   return {
-    host: address.host ?? '127.0.0.1',
-    port: address.port ?? 6543,
-    workers: address.workers ?? 1,
+    host: address.host ?? defaultServerSettings.host,
+    port: address.port ?? defaultServerSettings.port,
+    workers: address.workers ?? defaultServerSettings.workers,
     prefixFilter: prefixFilter(app.filters, found),
     mountPath: app.mountPath,
     ...readLogging(file, found),

@@ -3,9 +3,10 @@ import {StorageFailed} from '../../errors.js'
 import {Notes} from '../../index/notes.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {Oddity} from '../../storage/storage.js'
+import {losesTo} from './doubles.js'
 import {findGone, GoneRows, type GoneParts} from './gone.js'
 import {StorageListing, type ListedBatch} from './listing.js'
-import {publishedAt, reconcile} from './merge.js'
+import {reconcile} from './merge.js'
 import {NameSet} from './names.js'
 import {
   lockExpiresAfterSeconds,
@@ -135,10 +136,11 @@ class Rebuild {
     for (const filename of unread) this.#seen.add(filename)
     this.#count.unread += unread.length
     const changed = new Map<string, {kind: 'added' | 'updated'; file: DistFile}>()
+    const report = (oddity: Oddity) => this.#report(oddity)
     for (const {file: listed, isKnown} of files) {
       const row = rows.get(listed.filename)
       this.#seen.add(listed.filename)
-      if (row && !isKnown && (await this.#losesTo(row, listed))) continue
+      if (row && !isKnown && (await losesTo(this.parts.storage, row, listed, report))) continue
       const step = isKnown ? ({kind: 'unchanged'} as const) : reconcile(row, listed, this.options.full)
       if (step.kind === 'unchanged') this.#count.unchanged += 1
       else changed.set(listed.filename, step)
@@ -154,23 +156,6 @@ class Rebuild {
       if (kind === 'added') this.#added.add(file.filename)
       this.options.onChange?.(kind, file)
     }
-  }
-
-  /** Of two objects with one file name the newer counts, and of two as new the one whose key is first. */
-  async #losesTo(row: DistFile, listed: DistFile): Promise<boolean> {
-    const {storage} = this.parts
-    if (row.name === listed.name && row.version === listed.version && row.data.path === listed.data.path) {
-      return false // the same key
-    }
-    const [rowKey, key] = [storage.keyOrNone(row), storage.keyOf(listed)]
-    if (rowKey === key || rowKey === undefined) return false
-    const other = await storage.stat(row).catch(() => undefined)
-    if (!other) return false // moved
-    const age = publishedAt(other).getTime() - publishedAt(listed).getTime()
-    const loses = age > 0 || (age === 0 && rowKey < key)
-    const [loser, winner] = loses ? [key, rowKey] : [rowKey, key]
-    this.#report({key: loser, reason: `is a second file of the name ${row.filename}: ${winner} counts`})
-    return loses
   }
 
   /**
