@@ -39,6 +39,25 @@ describe('S3 over a bad connection', needs('versitygw'), () => {
   const partsLeft = async () =>
     (await raw.send(new ListMultipartUploadsCommand({Bucket: 'packages'}))).Uploads?.length ?? 0
 
+  it('a single object takes a single request, whose signature no access log keeps', async () => {
+    const key = "p/a+b c/é~(1)'!-1.0.zip"
+    await store.put('p/probed-1.0.zip', bodyOf('the first one asks what the service can'), {replace: false})
+    proxy.requests.length = 0
+    const metadata = {summary: ' two  blanks, and "quotes" ', name: 'a+b'}
+    await store.put(key, bodyOf('bytes'), {replace: false, metadata, unlisted: true})
+    assert.equal((await store.stat(key)).metadata['summary'], 'two blanks, and "quotes"')
+    assert.equal(await text(await store.open(key)), 'bytes')
+    assert.equal(await text(await store.open(key, {start: 1, end: 2})), 'yt')
+    assert.deepEqual(
+      proxy.requests.map(({method}) => method),
+      ['PUT', 'HEAD', 'GET', 'GET'],
+    )
+    for (const {path, headers} of proxy.requests) {
+      assert.doesNotMatch(path, /signature/i)
+      assert.match(String(headers['authorization']), /^AWS4-HMAC-SHA256 Credential=.*Signature=[0-9a-f]{64}$/)
+    }
+  })
+
   it('throttling and server errors are waited out', async () => {
     proxy.faults = [
       {path: 'slow-1.0', first: 2, fault: s3Error(503, 'SlowDown')},

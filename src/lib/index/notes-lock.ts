@@ -62,20 +62,41 @@ export async function acquireNotesLock(
   }
   let watched: {readonly id: string; readonly since: number; readonly token: string} | undefined
   for (;;) {
-    const found = parseLock(await notes.readLock(name))
     const now = performance.now()
-    if (found !== undefined && watched?.id !== idOf(found)) {
+    const found = await takeOver(notes, name, mine, other => {
+      const isSilent = watched?.id === idOf(other) && now - watched.since >= times.deadAfterMs
+      return isSilent || isDead(other)
+    })
+    if (found === undefined) return new Held(store, name, mine, times)
+    if (watched?.id !== idOf(found)) {
       if (watched?.token === found.token || held.has(found.token)) throw heldBy(found, store, name)
       watched = {id: idOf(found), since: now, token: found.token}
     }
-    if (found === undefined || isDead(found) || (watched && now - watched.since >= times.deadAfterMs)) {
-      held.add(mine.token) // before anybody can read it
-      if (await swap(notes, name, found, mine)) return new Held(store, name, mine, times)
-      held.delete(mine.token)
-      continue
-    }
     await sleep(times.pollMs, undefined, {signal: options.signal})
   }
+}
+
+/** Notes `mine` unless somebody holds the lock who may be alive. @returns that one. */
+async function takeOver(
+  notes: Notes,
+  name: string,
+  mine: HeldLock,
+  isLost: (other: HeldLock) => boolean,
+): Promise<HeldLock | undefined> {
+  let other: HeldLock | undefined
+  held.add(mine.token) // before anybody can read it
+  try {
+    await notes.changeLock(name, noted => {
+      const found = parseLock(noted)
+      other = found && !isLost(found) ? found : undefined
+      return other === undefined ? mine : noted
+    })
+  } catch (error) {
+    held.delete(mine.token)
+    throw error
+  }
+  if (other !== undefined) held.delete(mine.token)
+  return other
 }
 
 class Held implements NotesLock {
@@ -116,7 +137,7 @@ class Held implements NotesLock {
     const asked = performance.now()
     const next = {...this.mine, beat: this.mine.beat + 1}
     // A beat whose answer was lost may have arrived: the token alone tells.
-    if (await swap(this.#notes, this.name, this.mine, next)) {
+    if (await replaceOwn(this.#notes, this.name, this.mine, next)) {
       this.mine = next
       this.#lastBeat = asked
       return
@@ -130,33 +151,26 @@ class Held implements NotesLock {
     clearInterval(this.#timer)
     await this.#beating?.catch(() => undefined)
     held.delete(this.mine.token)
-    await swap(this.#notes, this.name, this.mine, undefined).catch(() => undefined) // then it is found dead
+    await replaceOwn(this.#notes, this.name, this.mine, undefined).catch(() => undefined) // then it is found dead
   }
 }
 
-/** @returns false when what is noted is somebody else's by now. */
-async function swap(
+/** Notes `next` in the place of one's own lock. @returns false when what is noted is somebody else's by now. */
+async function replaceOwn(
   notes: Notes,
   name: string,
-  seen: HeldLock | undefined,
+  {token}: HeldLock,
   next: HeldLock | undefined,
 ): Promise<boolean> {
-  let swapped = false
+  let isOwn = false
   await notes.changeLock(name, noted => {
-    const current = parseLock(noted)
-    // Taken from somebody only as it was seen; one's own by the token, whatever its beat.
-    swapped =
-      next?.token === seen?.token || next === undefined
-        ? current?.token === seen?.token
-        : sameLock(current, seen)
-    return swapped ? next : noted
+    isOwn = parseLock(noted)?.token === token
+    return isOwn ? next : noted
   })
-  return swapped
+  return isOwn
 }
 
 const idOf = ({token, beat}: HeldLock): string => `${token} ${beat}`
-const sameLock = (a: HeldLock | undefined, b: HeldLock | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : idOf(a) === idOf(b)
 
 const heldBy = ({owner}: HeldLock, store: Pick<ObjectStore, 'name'>, name: string) =>
   new LockHeld(`${store.name} is locked ("${name}") by ${owner}`, {hint: 'Wait until it is done.'})

@@ -22,6 +22,12 @@ interface Draft {
   readonly others: Map<string, unknown>
 }
 
+/** All but the locks. */
+export interface Lasting {
+  readonly sealed: readonly string[]
+  readonly others: ReadonlyMap<string, unknown>
+}
+
 const empty: Document = {version: 1, seals: new Map(), locks: new Map(), others: new Map()}
 
 /**
@@ -83,14 +89,16 @@ export class Notes {
     })
   }
 
-  /** Everything but seals and locks: members whose meaning is not known here. */
-  async readOthers(): Promise<ReadonlyMap<string, unknown>> {
+  /** What another store can take over: sealed names, and members whose meaning is not known here. */
+  async readLasting(): Promise<Lasting | undefined> {
     const found = await this.store.notes?.read()
-    return found ? this.#parse(found.text).others : new Map<string, unknown>()
+    if (!found) return undefined
+    const {seals, others} = this.#parse(found.text)
+    return {sealed: [...seals.keys()], others}
   }
 
   /**
-   * Takes over members that `readOthers` of another store gave; of those that both have, entry by entry.
+   * Takes over members that `readLasting` of another store gave; of those that both have, entry by entry.
    * @param wins of an entry that both have with another value, the one that came is kept.
    */
   mergeOthers(members: ReadonlyMap<string, unknown>, {wins}: {readonly wins: boolean}): Promise<void> {

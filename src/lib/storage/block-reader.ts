@@ -31,7 +31,7 @@ export class BlockReader {
     const block = memory?.subarray(0, wanted) ?? Buffer.allocUnsafeSlow(wanted)
     let filled = 0
     while (filled < wanted) {
-      if (this.#rest.length === 0 && !(await this.#more())) throw this.#wrongSize('shorter')
+      if (this.#rest.length === 0 && !(await this.#more())) throw wrongSize('shorter', this.#body)
       const part = this.#rest.subarray(0, wanted - filled)
       part.copy(block, filled)
       filled += part.length
@@ -49,7 +49,7 @@ export class BlockReader {
 
   async #expectEnd(): Promise<void> {
     while (this.#rest.length === 0) if (!(await this.#more())) return
-    throw this.#wrongSize('longer')
+    throw wrongSize('longer', this.#body)
   }
 
   async #more(): Promise<boolean> {
@@ -58,8 +58,23 @@ export class BlockReader {
     this.#rest = next.value
     return true
   }
+}
 
-  #wrongSize(how: 'shorter' | 'longer'): StorageFailed {
-    return new StorageFailed(`the content is ${how} than the ${this.#body.size} bytes that were announced`)
+/** All of a body that fits in memory, held to its size as `BlockReader` does. */
+export async function readWhole(body: Body, signal?: AbortSignal): Promise<Buffer> {
+  if (body.whole) {
+    const bytes = await body.whole()
+    signal?.throwIfAborted()
+    if (bytes.length !== body.size) throw wrongSize(bytes.length < body.size ? 'shorter' : 'longer', body)
+    return bytes
+  }
+  const reader = new BlockReader(body, signal)
+  try {
+    return await reader.read(body.size)
+  } finally {
+    reader.close()
   }
 }
+
+const wrongSize = (how: 'shorter' | 'longer', {size}: Body) =>
+  new StorageFailed(`the content is ${how} than the ${size} bytes that were announced`)

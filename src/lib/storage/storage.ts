@@ -7,6 +7,8 @@ export interface Body {
   /** Bytes. */
   readonly size: number
   open(): Readable
+  /** As `open`, all at once: of small bodies, whose streams cost more than they do. Not held to `size`. */
+  whole?(): Promise<Buffer>
   /** A local file that holds exactly these bytes and that the store may move away instead of copying. */
   readonly disposablePath?: string
 }

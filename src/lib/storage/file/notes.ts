@@ -2,9 +2,9 @@ import {createHash} from 'node:crypto'
 import {readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {isMissing, storageFailure} from './errors.js'
+import {flush} from './flush.js'
 import {withLock} from './lock.js'
 import {temporaryName} from './names.js'
-import {flush} from './spool.js'
 import type {DurableText} from '../storage.js'
 
 /** In the root of the store. The ending hides it from pypicloud's listing as from ours. */

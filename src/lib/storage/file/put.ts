@@ -1,10 +1,12 @@
 import {
   chmodSync,
+  closeSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  rmSync,
+  openSync,
   statSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
   type Stats,
@@ -12,11 +14,12 @@ import {
 import {rename, rm, rmdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errorCode, isMissing} from './errors.js'
+import {flush, flushDescriptor, flushDirectory} from './flush.js'
 import {isLinkTo, linkFile} from './link.js'
 import {withLock} from './lock.js'
 import {formatMetadata} from './metadata.js'
 import {metaPath, temporaryName} from './names.js'
-import {adoptOrSpool, flush} from './spool.js'
+import {adoptOrSpool} from './spool.js'
 import {ObjectExists, type Body, type CopyOptions, type PutOptions} from '../storage.js'
 
 /** One object on its way: complete and on the disk, but under names that nobody reads. */
@@ -45,7 +48,7 @@ export async function putFile(root: string, key: string, body: Body, options: Pu
     if (options.modified) setModified(bytes, options.modified)
     return bytes
   })
-  if (body.disposablePath !== undefined) rmSync(body.disposablePath, {force: true})
+  if (body.disposablePath !== undefined) removeIfThere(body.disposablePath)
 }
 
 /**
@@ -82,19 +85,21 @@ async function storeFile(
   const path = join(root, key)
   const directory = stagingDirectory(root, path)
   const [temporary, meta] = [join(directory, temporaryName()), join(directory, temporaryName())]
+  const metaFile = openSync(meta, 'wx')
   try {
-    writeFileSync(meta, formatMetadata(options.metadata ?? {}))
+    writeFileSync(metaFile, formatMetadata(options.metadata ?? {}))
     const bytes = await stage(temporary, directory, meta)
     if (bytes === undefined) return false
     const staged = {root, key, path, bytes, meta}
-    await Promise.all([flush(bytes), flush(meta)]) // at once: the file system's journal commits once
+    await Promise.all([flush(bytes), flushDescriptor(metaFile)]) // at once: the file system's journal commits once
     options.signal?.throwIfAborted()
     await inDirectory(root, dirname(path), () =>
       options.replace ? replaceObject(staged) : addObject(staged),
     )
     return true
   } finally {
-    for (const file of [temporary, meta]) rmSync(file, {force: true})
+    closeSync(metaFile)
+    for (const file of [temporary, meta]) removeIfThere(file)
   }
 }
 
@@ -123,7 +128,7 @@ async function inDirectory(root: string, directory: string, work: () => Promise<
     if (created !== undefined) {
       for (let parent = directory; parent !== dirname(created);) changed.push((parent = dirname(parent)))
     }
-    await Promise.all(changed.map(flush))
+    await Promise.all(changed.map(path => flushDirectory(path).catch(ignoreMissing))) // one that is gone again needs none
     return
   }
 }
@@ -191,9 +196,9 @@ export async function deleteFile(root: string, key: string): Promise<void> {
     await rm(metaPath(path), {force: true})
     return rm(path).then(() => true, ignoreMissing)
   })
-  if (removed) await flush(dirname(path)).catch(ignoreMissing)
+  if (removed) await flushDirectory(dirname(path)).catch(ignoreMissing)
   const kept = await removeEmptyParents(root, dirname(path))
-  if (removed && kept !== dirname(path)) await flush(kept).catch(ignoreMissing) // another deletion went further
+  if (removed && kept !== dirname(path)) await flushDirectory(kept).catch(ignoreMissing) // another deletion went further
 }
 
 /** @returns the first directory that is not empty, at most the root. */
@@ -214,6 +219,14 @@ function setModified(path: string, time: Date): void {
   const ms = time.getTime()
   const seconds = (ms % 1000 === 0 ? ms : ms + 0.0005) / 1000
   utimesSync(path, seconds, seconds)
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    ignoreMissing(error)
+  }
 }
 
 const alreadyThere = (key: string, more = '') => new ObjectExists(`${key} is already stored${more}`)

@@ -60,14 +60,34 @@ function readMeta(path: string): {stats: BigIntStats; metadata: ObjectMetadata |
   try {
     const stats = fstatSync(handle, {bigint: true})
     if (!stats.isFile() || stats.size > largestMetadata) return {stats, metadata: undefined}
-    const buffer = Buffer.allocUnsafe(Number(stats.size))
-    let length = 0
-    while (length < buffer.length) {
-      const count = readSync(handle, buffer, length, buffer.length - length, length)
-      if (count === 0) break
-      length += count
-    }
-    return {stats, metadata: parseMetadata(buffer.toString('utf8', 0, length))}
+    return {stats, metadata: parseMetadata(readAll(handle, Number(stats.size)).toString('utf8'))}
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** Fewer than `size` bytes only where the file has become shorter. */
+function readAll(handle: number, size: number): Buffer {
+  const buffer = Buffer.allocUnsafe(size)
+  let length = 0
+  while (length < size) {
+    const count = readSync(handle, buffer, length, size - length, length)
+    if (count === 0) break
+    length += count
+  }
+  return buffer.subarray(0, length)
+}
+
+/** Bytes. Larger files are streamed. */
+const smallSize = 1 << 17
+
+/** All of a small file by the fewest calls. Undefined: it is none. */
+export function readSmallFile(path: string): Buffer | undefined {
+  const handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = fstatSync(handle)
+    if (!stats.isFile()) throw new NotAFile(path)
+    return stats.size > smallSize ? undefined : readAll(handle, stats.size)
   } finally {
     closeSync(handle)
   }

@@ -1,9 +1,12 @@
-import {closeSync, createWriteStream, fsync, openSync, statSync} from 'node:fs'
+import {createWriteStream, statSync, writeFileSync} from 'node:fs'
 import {copyFile} from 'node:fs/promises'
 import {pipeline} from 'node:stream/promises'
-import {promisify} from 'node:util'
 import {StorageFailed} from '../../errors.js'
+import {readWhole} from '../block-reader.js'
 import type {Body} from '../storage.js'
+
+/** Bytes. Up to here a file is written by one call, as most wheels are small and streams cost more than they do. */
+const smallSize = 1 << 17
 
 /**
  * Brings the bytes to a file in the same file system as `path`: the body's own file, when it may be moved and lies
@@ -30,6 +33,11 @@ export async function adoptOrSpool(
 }
 
 async function spool(body: Body, path: string, signal: AbortSignal | undefined): Promise<void> {
+  if (body.size <= smallSize) writeFileSync(path, await readWhole(body, signal), {flag: 'wx'})
+  else await stream(body, path, signal)
+}
+
+async function stream(body: Body, path: string, signal: AbortSignal | undefined): Promise<void> {
   const source = body.open()
   let broken: {error: Error} | undefined
   source.once('error', error => (broken = {error}))
@@ -44,17 +52,3 @@ async function spool(body: Body, path: string, signal: AbortSignal | undefined):
 
 const wrongSize = (found: number, expected: number) =>
   new StorageFailed(`the bytes ended after ${found}, expected ${expected}`)
-
-/**
- * Waits until a file, or the names in a directory, are on the disk. Only the waiting leaves this thread: an upload makes
- * some twenty small calls, and handing each to another thread and back costs several times what the call does.
- */
-export async function flush(path: string): Promise<void> {
-  const descriptor = openSync(path, 'r')
-  try {
-    await fsyncSoon(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-}
-const fsyncSoon = promisify(fsync)

@@ -7,6 +7,7 @@ import {probeName, type S3Place} from './place.js'
 export class Conditions {
   readonly #place: S3Place
   #known: Promise<boolean> | undefined
+  #cleaning: Promise<unknown> | undefined
 
   constructor(place: S3Place) {
     this.#place = place
@@ -35,7 +36,13 @@ export class Conditions {
       if (isNotImplemented(error)) return false
       throw error
     } finally {
-      await client.send(new DeleteObjectCommand({Bucket: bucket, Key})).catch(() => undefined) // it harms no listing
+      // it harms no listing, and nobody waits for it
+      this.#cleaning = client.send(new DeleteObjectCommand({Bucket: bucket, Key})).catch(() => undefined)
     }
+  }
+
+  /** Before the client is closed. */
+  async settle(): Promise<void> {
+    await this.#cleaning
   }
 }

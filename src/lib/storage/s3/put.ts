@@ -1,8 +1,8 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {PutObjectCommand, type PutObjectCommandInput, type S3Client} from '@aws-sdk/client-s3'
+import {PutObjectCommand, type S3Client} from '@aws-sdk/client-s3'
 import {Upload} from '@aws-sdk/lib-storage'
 import {StorageFailed} from '../../errors.js'
-import {BlockReader} from '../block-reader.js'
+import {readWhole} from '../block-reader.js'
 import {ByteBudget} from '../byte-budget.js'
 import {confirmBytes, md5, type Digest} from './confirm.js'
 import {isPreconditionFailed, isWriteConflict, attemptsOf} from './errors.js'
@@ -10,6 +10,7 @@ import {formatS3Metadata, parseS3Metadata} from './metadata.js'
 import {largestObject, partBudget, partsOf, PartSender, UnreadBytes} from './parts.js'
 import {atObject, describeObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
 import {protectionOf} from './protection.js'
+import {putQuickly, type PutInput} from './quick-put.js'
 import {ObjectExists, type Body, type PutOptions, type StoredObject} from '../storage.js'
 
 const MiB = 1 << 20
@@ -39,7 +40,7 @@ export async function putObject(
 ): Promise<StoredObject> {
   if (body.size > largestObject) throw new StorageFailed(`${key} is larger than the 5 TB that S3 takes`)
   if (!options.replace && !conditional && (await findObject(place, key))) throw alreadyThere(key)
-  const params: PutObjectCommandInput = {
+  const params: PutInput = {
     Bucket: place.bucket,
     Key: key,
     Metadata: formatS3Metadata(options.metadata ?? {}),
@@ -59,12 +60,7 @@ export const alreadyThere = (key: string, cause?: unknown) =>
   new ObjectExists(`${key} is already stored`, {cause})
 
 /** Where two writers met in the same moment, the service asks both to try again. */
-async function sendAgain(
-  place: S3Place,
-  body: Body,
-  params: PutObjectCommandInput,
-  options: PutOptions,
-): Promise<Sent> {
+async function sendAgain(place: S3Place, body: Body, params: PutInput, options: PutOptions): Promise<Sent> {
   for (let attempt = 0; ; attempt += 1) {
     options.signal?.throwIfAborted()
     try {
@@ -76,27 +72,23 @@ async function sendAgain(
   }
 }
 
-async function sendAtOnce(
-  place: S3Place,
-  body: Body,
-  params: PutObjectCommandInput,
-  {signal}: PutOptions,
-): Promise<Sent> {
+async function sendAtOnce(place: S3Place, body: Body, params: PutInput, {signal}: PutOptions): Promise<Sent> {
   const giveBack = await budget.take(body.size, signal)
-  const reader = new BlockReader(body, signal)
   try {
-    const bytes = await reader.read(body.size)
+    const bytes = await readWhole(body, signal)
     const digest = md5(bytes)
-    const put = new PutObjectCommand({...params, Body: bytes, ContentMD5: digest.toString('base64')})
+    const contentMd5 = digest.toString('base64')
     const sent = {etag: digest.toString('hex')}
+    const quick = await putQuickly(place, params, bytes, contentMd5, signal)
+    if (quick.isDone) return {etag: quick.etag, digest: sent}
+    const put = new PutObjectCommand({...params, Body: bytes, ContentMD5: contentMd5})
     try {
       const {ETag: etag} = await place.client.send(put, {...(signal && {abortSignal: signal})})
       return {etag, digest: sent}
     } catch (error) {
-      return await landed(place, params, sent, error)
+      return await landed(place, params, sent, {error, isFirstWord: !quick.mayHaveArrived})
     }
   } finally {
-    reader.close()
     giveBack()
   }
 }
@@ -104,7 +96,7 @@ async function sendAtOnce(
 async function sendInParts(
   place: S3Place,
   body: Body,
-  params: PutObjectCommandInput,
+  params: PutInput,
   {signal}: PutOptions,
 ): Promise<Sent> {
   const {partSize, partsAtOnce} = partsOf(body.size)
@@ -122,7 +114,7 @@ async function sendInParts(
       return {etag, digest: sender.digest(partSize)}
     } catch (error) {
       if (!sender.isCompleting) throw error
-      return await landed(place, params, sender.digest(partSize), error)
+      return await landed(place, params, sender.digest(partSize), {error, isFirstWord: true})
     }
   } finally {
     sender.close()
@@ -136,19 +128,19 @@ async function sendInParts(
  */
 async function landed(
   place: S3Place,
-  params: PutObjectCommandInput,
+  params: PutInput,
   digest: Digest,
-  error: unknown,
+  {error, isFirstWord}: {readonly error: unknown; readonly isFirstWord: boolean},
 ): Promise<Sent> {
-  const isFirstWord = isPreconditionFailed(error) && attemptsOf(error) === 1
-  if (!isFirstWord && (await isAsSent(place, params, digest.etag))) return {etag: digest.etag, digest}
+  const isSomebodyElses = isFirstWord && isPreconditionFailed(error) && attemptsOf(error) === 1
+  if (!isSomebodyElses && (await isAsSent(place, params, digest.etag))) return {etag: digest.etag, digest}
   throw isPreconditionFailed(error) ? alreadyThere(params.Key ?? '', error) : error
 }
 
 /** Whether an object has that ETag and the metadata that was to be sent with it. */
 export async function isAsSent(
   place: S3Place,
-  {Key: key = '', Metadata: metadata = {}}: Pick<PutObjectCommandInput, 'Key' | 'Metadata'>,
+  {Key: key = '', Metadata: metadata = {}}: Pick<PutInput, 'Key' | 'Metadata'>,
   etag: string,
 ): Promise<boolean> {
   const found = await findObject(place, key).catch(() => undefined) // the first failure is the one to report

@@ -1,10 +1,18 @@
 import {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {GetObjectCommand, type GetObjectCommandOutput} from '@aws-sdk/client-s3'
+import {GetObjectCommand} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
 import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
+import {parseHead, type Head} from './head.js'
 import {atObject, describeObject, type S3Place} from './place.js'
+import {askQuickly} from './quick-request.js'
 import type {ByteRange} from '../storage.js'
+
+/** What GET answers: the bytes, and of which range they are. */
+interface Got extends Head {
+  readonly ContentRange: string | undefined
+  readonly Body: Readable
+}
 
 /** How often a download goes on where its connection broke. */
 const resumes = 5
@@ -30,24 +38,19 @@ export async function fetchObject(place: S3Place, key: string) {
   return {object: describeObject(key, answer), bytes: streamOf(place, key, answer, 0)}
 }
 
-function streamOf(place: S3Place, key: string, first: GetObjectCommandOutput, start: number): Readable {
+function streamOf(place: S3Place, key: string, first: Got, start: number): Readable {
   const stream = Readable.from(bytes(place, key, first, start), {objectMode: false, highWaterMark: 1 << 18})
   // one that is destroyed before it was read would keep its connection for ever
-  return stream.once('close', () => (first.Body as Readable).destroy())
+  return stream.once('close', () => first.Body.destroy())
 }
 
-async function* bytes(
-  place: S3Place,
-  key: string,
-  first: GetObjectCommandOutput,
-  start: number,
-): AsyncGenerator<Buffer> {
+async function* bytes(place: S3Place, key: string, first: Got, start: number): AsyncGenerator<Buffer> {
   const end = start + (first.ContentLength ?? 0)
   let position = start
   let answer = first
   for (let failures = 0; ;) {
     try {
-      for await (const chunk of answer.Body as Readable) {
+      for await (const chunk of answer.Body) {
         position += (chunk as Buffer).length
         yield chunk as Buffer
       }
@@ -81,13 +84,26 @@ async function resume(place: S3Place, key: string, position: number, end: number
   })
 }
 
-function getObject({client, bucket}: S3Place, key: string, range: string | undefined, etag?: string) {
-  return client.send(
+async function getObject(
+  place: S3Place,
+  key: string,
+  range: string | undefined,
+  etag?: string,
+): Promise<Got> {
+  const headers = {...(range !== undefined && {range}), ...(etag !== undefined && {'if-match': etag})}
+  const answer = await askQuickly(place, {method: 'GET', key, headers})
+  if (answer?.statusCode === (range === undefined ? 200 : 206)) {
+    const {headers: found, body} = answer
+    return {...parseHead(found), ContentRange: found['content-range'], Body: body}
+  }
+  answer?.body.destroy()
+  const got = await place.client.send(
     new GetObjectCommand({
-      Bucket: bucket,
+      Bucket: place.bucket,
       Key: key,
       ...(range !== undefined && {Range: range}),
       ...(etag !== undefined && {IfMatch: etag}),
     }),
   )
+  return {...got, ContentRange: got.ContentRange, Body: got.Body as Readable}
 }

@@ -120,8 +120,8 @@ class S3Store implements ObjectStore {
     return other instanceof S3Store && overlap(this.#place, other.#place)
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- a contract of promises
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#conditions.settle()
     this.#place.client.destroy()
   }
 

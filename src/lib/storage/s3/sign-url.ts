@@ -1,10 +1,4 @@
-import {createHash, createHmac} from 'node:crypto'
-
-export interface Signer {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string | undefined
-}
+import {scopeOf, signatureOf, type Signer} from './signature.js'
 
 /** Signature Version 4 lives no longer: seven days. */
 export const longestSignedSeconds = 604_800
@@ -27,11 +21,9 @@ export function signUrl(
   signer: Signer,
   region: string,
   seconds: number,
-  {now = new Date(), method = 'GET'}: {readonly now?: Date; readonly method?: 'GET' | 'HEAD'} = {},
+  {now = new Date()}: {readonly now?: Date} = {},
 ): URL {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '')
-  const day = time.slice(0, 8)
-  const scope = `${day}/${region}/s3/aws4_request`
+  const {time, scope} = scopeOf(now, region)
   const query = [
     ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
     ['X-Amz-Credential', `${signer.accessKeyId}/${scope}`],
@@ -41,7 +33,7 @@ export function signUrl(
     ...(signer.sessionToken ? [['X-Amz-Security-Token', signer.sessionToken]] : []),
   ].map(([name = '', value = '']) => `${name}=${encodePart(value)}`)
   const canonical = [
-    method,
+    'GET',
     url.pathname,
     query.toSorted().join('&'),
     `host:${url.host}`,
@@ -49,13 +41,6 @@ export function signUrl(
     'host',
     'UNSIGNED-PAYLOAD',
   ]
-  const digest = createHash('sha256').update(canonical.join('\n')).digest('hex')
-  const key = [day, region, 's3', 'aws4_request'].reduce<string | Buffer>(
-    hmac,
-    `AWS4${signer.secretAccessKey}`,
-  )
-  const signature = hmac(key, ['AWS4-HMAC-SHA256', time, scope, digest].join('\n')).toString('hex')
+  const signature = signatureOf(canonical.join('\n'), signer, time, scope)
   return new URL(`${url.href}?${query.join('&')}&X-Amz-Signature=${signature}`)
 }
-
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest()

@@ -11,12 +11,12 @@ import {replacesAll} from './strategy.js'
  */
 export async function carryNotes({ends, plan, selection, report, options}: Run): Promise<void> {
   const [from, to] = [ends.source.store, ends.target.store]
-  if ((await from.notes?.read()) === undefined) return
-  const noted = new Notes(from)
-  const sealed = [...(await noted.sealed())].filter(name => isSelected(name, selection.only))
+  const noted = await new Notes(from).readLasting()
+  if (noted === undefined) return
+  const sealed = noted.sealed.filter(name => isSelected(name, selection.only))
   const carried = sealed.filter(name => !plan.hasProject(name))
   if (carried.length > 0) await sealOrWarn(to, carried, report)
-  const others = [...(await noted.readOthers())].flatMap(([name, value]) => {
+  const others = [...noted.others].flatMap(([name, value]) => {
     const part = selectedPart(value, selection.only)
     return part === undefined ? [] : [[name, part] as const]
   })

@@ -39,6 +39,7 @@ export async function migrateFiles(
 ): Promise<MigrateReport> {
   refuseContradictions(options)
   await refuseOverlap(from, to)
+  if (!isReadOnly(options)) to.decidesPuts?.().catch(() => undefined) // meanwhile: the first copy asks it
   await using lock = isReadOnly(options) ? undefined : await lockTarget(to, options)
   const signals = [options.signal, lock?.signal].filter(signal => signal !== undefined)
   const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined

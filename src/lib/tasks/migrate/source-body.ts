@@ -31,6 +31,12 @@ export class SourceBody implements Body {
     return Readable.from(this.#read(), {objectMode: false})
   }
 
+  async whole(): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    for await (const chunk of this.#read()) chunks.push(chunk)
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  }
+
   async *#read(): AsyncGenerator<Buffer> {
     const hash = createHash('sha256')
     const {opened} = this

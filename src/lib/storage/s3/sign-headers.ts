@@ -1,0 +1,43 @@
+import {scopeOf, signatureOf, type Signer} from './signature.js'
+
+export interface UnsignedRequest {
+  readonly method: string
+  /** Percent-encoded, without a query. */
+  readonly url: URL
+  /** In lower case, values in ASCII, `x-amz-content-sha256` among them. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * The headers of a request with those that sign it: AWS Signature Version 4. Unlike in a query, they are in no access log.
+ */
+export function signHeaders(
+  {method, url, headers}: UnsignedRequest,
+  signer: Signer,
+  region: string,
+  now = new Date(),
+): Record<string, string> {
+  const {time, scope} = scopeOf(now, region)
+  const signed: Record<string, string> = {
+    ...headers,
+    host: url.host,
+    'x-amz-date': time,
+    ...(signer.sessionToken && {'x-amz-security-token': signer.sessionToken}),
+  }
+  const names = Object.keys(signed).sort()
+  const canonical = [
+    method,
+    url.pathname,
+    '', // the query
+    ...names.map(name => `${name}:${(signed[name] ?? '').trim().replace(/ {2,}/g, ' ')}`),
+    '',
+    names.join(';'),
+    signed['x-amz-content-sha256'],
+  ]
+  const signature = signatureOf(canonical.join('\n'), signer, time, scope)
+  const credential = `${signer.accessKeyId}/${scope}`
+  return {
+    ...signed,
+    authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
+  }
+}
