@@ -7,6 +7,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly connections: number
   /** Resets all connections on both sides; new ones are taken. */
   cut(): void
+  /** From now on loses what comes by the connections that are open, without a word; new ones are taken. */
+  swallow(): void
 }
 
 /** Passes bytes between its clients and a port of 127.0.0.1, for protocols that are not HTTP. */
@@ -37,12 +39,19 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       target.resetAndDestroy()
     }
   }
+  const swallow = (): void => {
+    for (const socket of [...pairs].flat()) {
+      socket.unpipe()
+      socket.resume()
+    }
+  }
   return {
     port: address.port,
     get connections() {
       return connections
     },
     cut,
+    swallow,
     async [Symbol.asyncDispose]() {
       if (!server.listening) return
       const closed = new Promise(resolve => server.close(resolve))

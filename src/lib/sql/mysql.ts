@@ -1,3 +1,4 @@
+import type {Socket} from 'node:net'
 import {promisify} from 'node:util'
 import knex, {type Knex} from 'knex'
 import Mysql2Client from 'knex/lib/dialects/mysql2/index.js'
@@ -6,7 +7,7 @@ import type {Database, DatabaseOptions, Insertion, SqlValue} from './database.js
 import type {DatabaseOrigin} from './failures.js'
 import {mysqlDialect} from './mysql-dialect.js'
 import {mysqlOptions} from './mysql-options.js'
-import {explainingClient, isStillThere, silent} from './server-client.js'
+import {explainingClient, isStillThere, silent, untilAnswered} from './server-client.js'
 import {ServerDatabase, type ServerDriver} from './server-database.js'
 import {explainServer} from './server-failures.js'
 import {defaultPool, knexPool} from './server-pool.js'
@@ -42,9 +43,15 @@ export async function openMysql(
       `${session}, SESSION innodb_lock_wait_timeout = ${wait}, SESSION lock_wait_timeout = ${wait}`,
     )
     await run(client, 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    return (await listIds(client, 'id = CONNECTION_ID()'))[0] ?? ''
   }
   const connected = knex({
-    client: explainingClient(Mysql2Client, {explain, prepare}),
+    client: explainingClient(Mysql2Client, {
+      explain,
+      prepare,
+      socketOf: client => (client as {stream: Socket}).stream,
+      listBusy: client => listIds(client, `command <> 'Sleep'`),
+    }),
     connection: connection as unknown as Knex.MySql2ConnectionConfig,
     pool: knexPool(options.pool ?? defaultPool, client =>
       isStillThere(client, () => run(client, 'SELECT 1')),
@@ -57,6 +64,12 @@ export async function openMysql(
     busySeconds,
     watched: options.watched,
   })
+}
+
+/** Of connections as the server counts them: a proxy between us may have given us another number. */
+const listIds = async (client: unknown, condition: string): Promise<string[]> => {
+  const rows = await run(client, `SELECT id AS id FROM information_schema.processlist WHERE ${condition}`)
+  return (rows as {id: number}[]).map(({id}) => String(id))
 }
 
 class MysqlDriver implements ServerDriver {
@@ -97,7 +110,8 @@ class MysqlDriver implements ServerDriver {
     {table, columns, otherwise = ''}: Insertion,
     rows: readonly (readonly SqlValue[])[],
   ): Promise<void> {
-    await run(connection, `INSERT INTO ${table} (${columns.join(', ')}) VALUES ? ${otherwise}`, [rows])
+    const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ? ${otherwise}`
+    await untilAnswered(connection, () => run(connection, sql, [rows]))
   }
 
   async *read(
@@ -109,7 +123,12 @@ class MysqlDriver implements ServerDriver {
     let whole = false
     try {
       const rows = client.query(sql, [...bindings]).stream({highWaterMark: 500})
-      for await (const row of rows) yield row as Record<string, unknown>
+      const next = rows[Symbol.asyncIterator]() as AsyncIterator<Record<string, unknown>, undefined>
+      for (;;) {
+        const row = await untilAnswered(connection, () => next.next())
+        if (row.done) break
+        yield row.value
+      }
       whole = true
     } finally {
       if (!whole) client.destroy() // what was not read would stand before the next answer

@@ -1,3 +1,4 @@
+import type {Socket} from 'node:net'
 import knex, {type Knex} from 'knex'
 import PostgresClient from 'knex/lib/dialects/postgres/index.js'
 import pg from 'pg'
@@ -5,7 +6,7 @@ import type {Database, DatabaseOptions, Insertion, SqlValue} from './database.js
 import type {DatabaseOrigin} from './failures.js'
 import {postgresqlDialect} from './postgresql-dialect.js'
 import {postgresqlOptions, type PostgresqlOptions} from './postgresql-options.js'
-import {explainingClient, isStillThere, silent} from './server-client.js'
+import {explainingClient, isStillThere, silent, untilAnswered} from './server-client.js'
 import {ServerDatabase, type ServerDriver} from './server-database.js'
 import {explainServer} from './server-failures.js'
 import {defaultPool, knexPool} from './server-pool.js'
@@ -35,8 +36,15 @@ export async function openPostgresql(
   const busySeconds = options.busySeconds ?? 10
   const prepare = async (client: unknown) => {
     await (client as pg.Client).query(`${session}; SET lock_timeout = ${Math.ceil(busySeconds * 1000)}`)
+    return (await listIds(client, 'pid = pg_backend_pid()'))[0] ?? ''
   }
-  const Client = explainingClient(PostgresClient, {explain, prepare, connect: tryTls(connection.tls)})
+  const Client = explainingClient(PostgresClient, {
+    explain,
+    prepare,
+    connect: tryTls(connection.tls),
+    socketOf: client => (client as {connection: {stream: Socket}}).connection.stream,
+    listBusy: client => listIds(client, `state NOT LIKE 'idle%'`),
+  })
   const connected = knex({
     client: Client,
     connection: {...connection.client, types: asText} as Knex.PgConnectionConfig,
@@ -51,6 +59,12 @@ export async function openPostgresql(
     busySeconds,
     watched: options.watched,
   })
+}
+
+/** Of processes of the server: a proxy between us may have given us another number. */
+const listIds = async (client: unknown, condition: string): Promise<string[]> => {
+  const sql = `SELECT pid::text AS id FROM pg_stat_activity WHERE ${condition}`
+  return (await (client as pg.Client).query<{id: string}>(sql)).rows.map(({id}) => id)
 }
 
 /** Times stay text: a Date would be in the process's zone and have no microseconds. */
@@ -118,7 +132,7 @@ class PostgresqlDriver implements ServerDriver {
       (_, row) => `(${columns.map((_, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
     )
     const text = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${places.join(', ')} ${otherwise}`
-    await (connection as pg.Client).query(text, rows.flat())
+    await untilAnswered(connection, () => (connection as pg.Client).query(text, rows.flat()))
   }
 
   /** By a cursor, in a transaction of its own. */
@@ -127,17 +141,18 @@ class PostgresqlDriver implements ServerDriver {
     sql: string,
     bindings: readonly unknown[],
   ): AsyncGenerator<Record<string, unknown>> {
-    const client = connection as pg.Client
-    await client.query('BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0')
+    const query = (text: string, values: unknown[] = []) =>
+      untilAnswered(connection, () => (connection as pg.Client).query<Record<string, unknown>>(text, values))
+    await query('BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0')
     try {
-      await client.query(`DECLARE ppc_rows NO SCROLL CURSOR FOR ${sql}`, [...bindings])
+      await query(`DECLARE ppc_rows NO SCROLL CURSOR FOR ${sql}`, [...bindings])
       for (;;) {
-        const {rows} = await client.query<Record<string, unknown>>(`FETCH ${rowsPerFetch} FROM ppc_rows`)
+        const {rows} = await query(`FETCH ${rowsPerFetch} FROM ppc_rows`)
         yield* rows
         if (rows.length < rowsPerFetch) return
       }
     } finally {
-      await client.query('ROLLBACK').catch(() => undefined) // the connection is lost, which the pool notices
+      await query('ROLLBACK').catch(() => undefined) // the connection is lost, which the pool notices
     }
   }
 }

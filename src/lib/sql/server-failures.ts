@@ -15,6 +15,7 @@ type Failure =
   | 'down'
   | 'full'
   | 'busy'
+  | 'pool'
   | 'login'
   | 'database'
   | 'rights'
@@ -25,7 +26,7 @@ type Failure =
   | 'text'
   | 'same'
 
-/** SQLSTATEs of PostgreSQL, names of MySQL's errors and of Node's. */
+/** SQLSTATEs of PostgreSQL, names of MySQL's errors, of Node's and of knex's. */
 const failures: Readonly<Record<string, Failure>> = {
   '28000': 'login',
   '28P01': 'login',
@@ -58,6 +59,7 @@ const failures: Readonly<Record<string, Failure>> = {
   ER_LOCK_WAIT_TIMEOUT: 'busy',
   ER_CHECKREAD: 'busy',
   ER_STATEMENT_TIMEOUT: 'busy',
+  KnexTimeoutError: 'pool',
   HANDSHAKE_SSL_ERROR: 'tls',
   HANDSHAKE_NO_SSL_SUPPORT: 'tls',
   ENOTFOUND: 'host',
@@ -104,7 +106,8 @@ const isTls = (error: Error): boolean =>
 export function explainServer(error: unknown, place: ServerPlace, where: DatabaseOrigin): unknown {
   if (error instanceof PpcError || !(error instanceof Error)) return error
   const code = driverCode(error)
-  const failure = failures[code] ?? (isTls(error) ? 'tls' : undefined) ?? lost(error, code)
+  const failure =
+    failures[code] ?? failures[error.name] ?? (isTls(error) ? 'tls' : undefined) ?? lost(error, code)
   if (failure === undefined) return error
   return make(failure, place, `${where.file}: ${where.key}`, {cause: error})
 }
@@ -124,6 +127,11 @@ function make(failure: Failure, place: ServerPlace, at: string, options: {cause:
       )
     case 'busy':
       return new Unavailable(`${at}: ${server} is busy: others hold locks for too long`, options)
+    case 'pool':
+      return new Unavailable(
+        `${at}: too many wait for a connection to ${server}: it is slow, or the pool size too small`,
+        options,
+      )
     case 'login':
       return new DatabaseFailed(
         `${at}: ${server} does not let in the user ${JSON.stringify(username)}: check name and password`,
