@@ -97,6 +97,16 @@ describe('real clients against a live server', () => {
     assert.match(refused.stdout + refused.stderr, /already exists/)
   })
 
+  it('pip search finds it, and nothing that it may not see', needs('pip'), async () => {
+    const search = (url: string) =>
+      runProgram(program('pip'), ['search', '--no-input', '--index', `${url}/pypi`, 'core'], {cwd: temp.path})
+    const found = await search(server.urlFor('reader'))
+    assert.equal(found.code, 0, found.stdout + found.stderr)
+    assert.match(found.stdout, /^acme-core-lib \(2\.0rc1\) +- Äcme/m)
+    const nothing = await search(server.url)
+    assert.doesNotMatch(nothing.stdout, /acme/)
+  })
+
   it('twine 5 publishes, and skips what exists when asked to', needs('twine-5'), async () => {
     const mine = await buildWheel({name: 'acme-five', version: '1.0'})
     await mkdir(temp.join('five'))

@@ -9,7 +9,9 @@ import {listingRoutes} from './routes/listing.js'
 import {loginRoutes} from './routes/login.js'
 import {passwordRoutes} from './routes/password.js'
 import {registrationRoutes} from './routes/registration.js'
+import {openApiRoutes} from './routes/openapi.js'
 import {packageRoutes} from './routes/packages.js'
+import {searchRoutes} from './routes/search.js'
 import {simpleRoutes} from './routes/simple.js'
 import {staticRoutes} from './routes/static.js'
 import {uploadRoutes} from './routes/uploads.js'
@@ -17,20 +19,24 @@ import {userRoutes} from './routes/users.js'
 import type {Route} from './routing/route.js'
 
 /** Every route, in the order in which the documentation tells of them. */
-export const routeTable = (context: Context): Route[] => [
-  ...frontRoutes(context),
-  ...simpleRoutes(context),
-  ...fileRoutes(context),
-  ...uploadRoutes(context),
-  ...packageRoutes(context),
-  ...listingRoutes(context),
-  ...loginRoutes(context),
-  ...registrationRoutes(context),
-  ...passwordRoutes(context),
-  ...userRoutes(context),
-  ...staticRoutes(),
-  ...adminUserRoutes(context),
-  ...adminRuleRoutes(context),
-  ...adminRoutes(context),
-  ...healthRoutes(context),
-]
+export function routeTable(context: Context): Route[] {
+  const table = [
+    ...frontRoutes(context),
+    ...simpleRoutes(context),
+    ...fileRoutes(context),
+    ...uploadRoutes(context),
+    ...searchRoutes(context),
+    ...packageRoutes(context),
+    ...listingRoutes(context),
+    ...loginRoutes(context),
+    ...registrationRoutes(context),
+    ...passwordRoutes(context),
+    ...userRoutes(context),
+    ...staticRoutes(),
+    ...adminUserRoutes(context),
+    ...adminRuleRoutes(context),
+    ...adminRoutes(context),
+    ...healthRoutes(context),
+  ]
+  return [...table, ...openApiRoutes(context, table)]
+}

@@ -39,12 +39,14 @@ export class Parameters {
 const patience = 60
 
 /** @throws {HttpError} 400, 408 or 413 for bodies that can't be read. */
-export async function readParameters(request: FastifyRequest): Promise<Parameters> {
-  const {raw} = request
+export const readParameters = (request: FastifyRequest): Promise<Parameters> =>
+  patiently(request, () => read(request))
+
+async function patiently<T>({raw}: FastifyRequest, work: () => Promise<T>): Promise<T> {
   const late = new HttpError(408, `The body took longer than ${patience} seconds`)
   const timer = setTimeout(() => void raw.destroy(late), patience * 1000).unref()
   try {
-    return await read(request)
+    return await work()
   } finally {
     clearTimeout(timer)
   }
@@ -84,8 +86,11 @@ function parseObject(text: string): Map<string, unknown> {
   return new Map(Object.entries(value))
 }
 
-/** The whole body, which is small. @throws {HttpError} 413. */
-export async function readText(request: FastifyRequest, limit = bodyLimit): Promise<string> {
+/** The whole body, which is small. @param limit in bytes. @throws {HttpError} 408 or 413. */
+export const readBody = (request: FastifyRequest, limit: number): Promise<string> =>
+  patiently(request, () => readText(request, limit))
+
+async function readText(request: FastifyRequest, limit = bodyLimit): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of request.raw as AsyncIterable<Buffer>) {

@@ -196,11 +196,13 @@ const projectAnswers = {
   200: simplePage('The files.'),
   302: note('The upstream index has the project.'),
   304: bare('The page is what the client has.'),
+  401: note('The reader may not see it, and is not logged in.'),
   404: note('No such project here.'),
 }
 const jsonAnswers = {
   200: jsonAnswer('The project.', 'LegacyProject'),
   302: note('The upstream index has the project.'),
+  401: note('The reader may not see it, and is not logged in.'),
   404: note('No such project here, or no such version.'),
 }
 

@@ -77,4 +77,5 @@ const password: Argument = {name: 'password', about: 'At most 100 characters.'}
 const registered = {
   200: empty('An administrator can approve the account now.'),
   400: json('The user exists, or the name or password can not be taken.', 'Problem'),
+  403: note('Nobody can register here.'),
 }

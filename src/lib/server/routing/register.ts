@@ -1,7 +1,7 @@
-import type {FastifyInstance, FastifyReply, HTTPMethods} from 'fastify'
+import type {FastifyInstance, HTTPMethods} from 'fastify'
 import {requireAdmin, requireSegments, type Context} from '../context.js'
 import {redirectToSlash} from '../http/redirect.js'
-import {pathsOf, type Route, type RouteRequest} from './route.js'
+import {pathsOf, type Route} from './route.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,12 +13,15 @@ declare module 'fastify' {
 /** Makes Fastify answer as the table says. */
 export function registerRoutes(app: FastifyInstance, context: Context, table: readonly Route[]): void {
   const toSlash = redirectToSlash(context.address)
-  for (const row of table) {
-    const method = methodsOf(app, row)
-    const handler = handlerOf(context, row)
-    const answer = (url: string, by: (request: RouteRequest, reply: FastifyReply) => unknown) =>
-      app.route({method, url, config: {row}, handler: by})
+  for (const row of table.filter(({body}) => !body)) {
+    const methods = methodsOf(app, row)
     for (const path of pathsOf(row)) {
+      const sibling = table.find(other => other.body && isSameAddress(other, row, path))
+      const handler = sibling
+        ? byBody(sibling, handlerOf(context, sibling), handlerOf(context, row))
+        : handlerOf(context, row)
+      const answer = (url: string, by: Route['handler']) =>
+        app.route({method: methods, url, config: {row}, handler: by})
       const bare = path.length > 1 ? path.replace(/\/$/, '') : path
       switch (path === '/' ? 'exact' : (row.slash ?? 'either')) {
         case 'exact':
@@ -35,6 +38,17 @@ export function registerRoutes(app: FastifyInstance, context: Context, table: re
     }
   }
 }
+
+const isSameAddress = (one: Route, other: Route, path: string): boolean =>
+  pathsOf(one).includes(path) && one.method === other.method
+
+/** Two rows of one address, of which the first takes bodies of a type of its own. */
+const byBody =
+  ({body}: Route, first: Route['handler'], second: Route['handler']): Route['handler'] =>
+  (request, reply) =>
+    (request.headers['content-type'] ?? '').toLowerCase().startsWith(body?.type ?? '')
+      ? first(request, reply)
+      : second(request, reply)
 
 function methodsOf(app: FastifyInstance, {method}: Route): HTTPMethods[] {
   if (method === 'ANY') return [...app.supportedMethods] as HTTPMethods[]

@@ -50,7 +50,10 @@ export interface Route<Path extends string = string> {
   readonly arguments?: readonly Argument[]
   /** The type of a body that holds no arguments: `text/xml`. Requests with other bodies go to the route's sibling. */
   readonly body?: {readonly type: string; readonly about: string}
-  /** By status. What every route may answer (401, 403, 404, 429, 5xx) is not repeated. */
+  /**
+   * By status. What follows from the rest is not repeated: 400 where arguments are required, 401 and 403 by `who`, and
+   * what every route may answer, 429 and 5xx.
+   */
   readonly answers: Readonly<Record<number, Answer>>
   readonly handler: (request: RouteRequest<ParameterOf<NoInfer<Path>>>, reply: FastifyReply) => unknown
 }
