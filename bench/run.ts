@@ -1,5 +1,6 @@
 import {writeFile} from 'node:fs/promises'
 import {measureCaches} from './caches.js'
+import {measureLambda} from './lambda.js'
 import {measurePages} from './pages.js'
 import {measureRebuilds} from './rebuilds.js'
 import {formatReport, type Row} from './report.js'
@@ -7,7 +8,7 @@ import {measureStorages} from './storages.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [caches] [rebuilds] [storages] [tools] [transfers] [--out FILE]`: a Markdown report on stdout,
+// `npm run bench [pages] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
 // progress on stderr.
 const parts = {
   pages: measurePages,
@@ -16,6 +17,7 @@ const parts = {
   storages: measureStorages,
   transfers: measureTransfers,
   tools: measureTools,
+  lambda: measureLambda,
 }
 const args = process.argv.slice(2)
 const out = args.includes('--out') ? args[args.indexOf('--out') + 1] : undefined

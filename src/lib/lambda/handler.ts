@@ -14,7 +14,7 @@ import {
 } from '../tasks/sync/messages.js'
 import {ObjectSync} from '../tasks/sync/object-sync.js'
 import {cacheKindOf, type CacheKind} from './cache-kind.js'
-import {SyncLog} from './log.js'
+import {SyncLog} from '../tasks/sync/log.js'
 import {readLambdaConfig} from './settings.js'
 
 /** With less time left, in milliseconds, nothing new is begun. */
@@ -51,7 +51,7 @@ export function lambdaHandler(kind: CacheKind, openCache: (config: Config) => Pr
     await closing?.then(target => target[Symbol.asyncDispose]()).catch(() => undefined)
   }
   return async (event: unknown, context: LambdaContext = {}): Promise<LambdaResult> => {
-    const log = new SyncLog(context.awsRequestId)
+    const log = new SyncLog(process.stdout, context.awsRequestId)
     const messages = messagesOf(event)
     const counts: Partial<Record<Report['outcome'], number>> = {}
     let firstReason: string | undefined
