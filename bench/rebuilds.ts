@@ -1,25 +1,18 @@
 import {execFile} from 'node:child_process'
 import {writeFile} from 'node:fs/promises'
-import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
-import pLimit from 'p-limit'
-import {readConfig} from '../src/lib/config/config.js'
-import {PackageStorage} from '../src/lib/storage/package-storage.js'
-import {openS3Store} from '../src/lib/storage/s3/s3.js'
-import {startFaultProxy} from '../test/services/fault-proxy.js'
-import {startService} from '../test/services/index.js'
-import {bodyOf} from '../test/contracts/object-store.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
 import {fillStorage} from './data.js'
+import {startFarService} from './far-service.js'
 import {median, number, timed, type Row} from './report.js'
+import {fillBucket, openService, work} from './storages.js'
 import {iniWith, launcher, peak, runTool} from './tools.js'
 
 const run = promisify(execFile)
 const rounds = 3
 /** Seconds of each round. */
 type Times = Record<'full' | 'floor' | 'again' | 'list' | 'start', number[]>
-const bareList = fileURLToPath(new URL('./bare-list.js', import.meta.url))
 
 /** What any rebuild of a directory has to do, by a program without a process of Node to start. */
 const walkReadInsert = `
@@ -82,39 +75,24 @@ async function measureDirectory(): Promise<Row[]> {
 
 async function measureBucket(objects: number): Promise<Row[]> {
   await using temp = await tempDir()
-  await using service = await startService('versitygw')
-  await using proxy = await startFaultProxy(service.url)
-  const settings = {
-    'pypi.storage': 's3',
-    'storage.bucket': 'packages',
-    'storage.endpoint_url': proxy.url,
-    'storage.region_name': 'us-east-1',
-    'storage.aws_access_key_id': service.accessKeyId,
-    'storage.aws_secret_access_key': service.secretAccessKey,
-  }
+  await using bucket = await openService(temp.path)
+  for (const name of ['packages', 'empty']) await bucket.make(name)
+  await fillBucket(`${bucket.service.directory}/packages`, objects)
+  await using far = await startFarService(bucket.service.url)
   const config = temp.join('server.ini')
   const empty = temp.join('empty.ini') // what a rebuild takes that has nothing to list
-  await writeFile(config, iniWith({...settings, ...sqlite('cache')}))
-  await writeFile(empty, iniWith({...settings, 'storage.bucket': 'empty', ...sqlite('empty')}))
-  await fillBucket(config, objects)
-  await fillBucket(empty, 0)
-  proxy.delayMs = 20
+  const withCache = (name: string, cache: string) =>
+    bucket.config(name, far.url).replace('cache.db', `${cache}.db`)
+  await writeFile(empty, withCache('empty', 'empty'))
 
-  const bare = async (...more: string[]) => {
-    const args = [bareList, proxy.url, 'packages', service.accessKeyId, service.secretAccessKey, ...more]
-    let requests = 0
-    const whole = await timed(async () => (requests = Number((await run(process.execPath, args)).stdout)))
-    return {whole, requests}
-  }
   const times = {full: [], floor: [], again: [], list: [], start: []} as Times
   for (let round = 0; round < rounds; round += 1) {
-    times.floor.push((await bare('heads')).whole)
-    await writeFile(config, iniWith({...settings, ...sqlite(`cache${round}`)}))
+    times.floor.push(await timed(() => work('bare', `${far.url}/packages`)))
+    await writeFile(config, withCache('packages', `cache${round}`))
     times.full.push(await rebuild(config))
-    times.list.push((await bare()).requests)
+    times.list.push((await work('bare-list', `${far.url}/packages`)).seconds)
     times.again.push(await rebuild(config))
     times.start.push(await rebuild(empty))
-    proxy.requests.length = 0
   }
   const {full, floor, again, list, start} = times
   const allowed = median(start) + 1.2 * median(list)
@@ -122,7 +100,7 @@ async function measureBucket(objects: number): Promise<Row[]> {
     {
       work: `rebuild of a bucket of ${number(objects)} objects, 20 ms a request`,
       measured: `${number(median(full))} s`,
-      floor: `list and 64 parallel HEAD (AWS SDK) ${number(median(floor))} s`,
+      floor: `bare list and 64 parallel HEAD ${number(median(floor))} s`,
       ratio: number(median(full) / median(floor)),
       target: '≤ 1.2',
     },
@@ -134,25 +112,6 @@ async function measureBucket(objects: number): Promise<Row[]> {
       target: '≤ 1 × (start-up + 1.2 × the list)',
     },
   ]
-}
-
-async function fillBucket(config: string, objects: number): Promise<void> {
-  await using store = await openS3Store(await readConfig(config))
-  const storage = new PackageStorage(store)
-  const limit = pLimit(16)
-  const put = (index: number) => {
-    const [name, version] = [`bench-${index % 200}`, `1.${index}`]
-    const file = {
-      name,
-      version,
-      filename: `${name}-${version}.tar.gz`,
-      lastModified: new Date(),
-      summary: 'a file',
-      data: {},
-    }
-    return storage.put(file, bodyOf(`${index}`), {replace: true})
-  }
-  await Promise.all(Array.from({length: objects}, (_, index) => limit(put, index)))
 }
 
 async function measureMemory(projects: number, versions: number): Promise<Row[]> {

@@ -23,7 +23,7 @@ export interface WorkerResult {
 const bigSize = 1 << 30 // bytes
 const bigKey = 'bench-big/bench-big-1.0.tar.gz'
 
-/** `list CONFIG`: every file with its metadata. `up CONFIG`, `down CONFIG`: 1 GB. `bare BUCKET-URL`: a list and 64 parallel HEAD. */
+/** `list CONFIG`: every file with its metadata. `up CONFIG`, `down CONFIG`: 1 GB. `bare BUCKET-URL`: a list and 64 parallel HEAD; `bare-list`: without them. */
 const works: Readonly<Record<string, (storage: PackageStorage) => Promise<number>>> = {
   async list(storage) {
     let count = 0
@@ -49,8 +49,8 @@ const works: Readonly<Record<string, (storage: PackageStorage) => Promise<number
   },
 }
 
-/** Lists a bucket that everybody may read and asks for the head of each object: nothing is signed or made sense of. */
-async function headAll(bucketUrl: string): Promise<number> {
+/** Lists a bucket that everybody may read, and asks for the head of each object: nothing is signed or made sense of. */
+async function listBare(bucketUrl: string, {heads}: {heads: boolean}): Promise<number> {
   const agent = new Agent({keepAlive: true, maxSockets: 65})
   const ask = async (method: string, url: string) => {
     const [answer] = (await once(request(url, {method, agent}).end(), 'response')) as [IncomingMessage]
@@ -65,12 +65,13 @@ async function headAll(bucketUrl: string): Promise<number> {
     const page = await ask('GET', `${bucketUrl}?list-type=2${after}`)
     token = /<NextContinuationToken>([^<]+)/.exec(page)?.[1]
     for (const [, key = ''] of page.matchAll(/<Key>([^<]+)/g)) {
+      count += 1
+      if (!heads) continue
       if (asked.size === 64) await Promise.race(asked)
       const head: Promise<void> = ask('HEAD', `${bucketUrl}/${key}`).then(() => {
         asked.delete(head)
       })
       asked.add(head)
-      count += 1
     }
   }
   await Promise.all(asked)
@@ -90,7 +91,7 @@ async function measured(work: () => Promise<number>): Promise<WorkerResult> {
 
 async function main([name = '', where = '']: readonly string[]): Promise<WorkerResult> {
   const work = works[name]
-  if (work === undefined) return measured(() => headAll(where))
+  if (work === undefined) return measured(() => listBare(where, {heads: name === 'bare'}))
   keepHeapLean() // as the tools do
   await using backends = await openBackends(await readConfig(where), ['storage'])
   const storage = new PackageStorage(backends.storage)

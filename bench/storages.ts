@@ -21,7 +21,7 @@ const migratedFiles = {projects: 50, versions: 10}
 type Bucket = Awaited<ReturnType<typeof openService>>
 
 /** versitygw with the buckets of the benchmark, which everybody may read, as the floor does. */
-async function openService(directory: string) {
+export async function openService(directory: string) {
   const service = await startService('versitygw', {keepAlive: true})
   const config = (bucket: string, url: string) =>
     [
@@ -60,14 +60,14 @@ async function openService(directory: string) {
 }
 
 /** Runs the worker in a process of its own. */
-async function work(...args: readonly string[]): Promise<WorkerResult> {
+export async function work(...args: readonly string[]): Promise<WorkerResult> {
   const worker = fileURLToPath(new URL('storage-worker.js', import.meta.url))
   const {stdout} = await run(process.execPath, [worker, ...args])
   return JSON.parse(stdout) as WorkerResult
 }
 
 /** Puts objects where the service keeps them as files: a hundredth of the time that uploads take. */
-async function fillBucket(directory: string, files: number): Promise<void> {
+export async function fillBucket(directory: string, files: number): Promise<void> {
   const script = `
 import hashlib, json, os, sys
 for i in range(int(sys.argv[2])):

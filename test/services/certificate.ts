@@ -56,3 +56,22 @@ export async function makeCertificate(
   await sign('server', 'san.cnf', '-CA', path('ca.pem'), '-CAkey', path('ca.key'), '-CAcreateserial')
   return {caFile: path('ca.pem'), certificateFile: path('server.pem'), keyFile: path('server.key')}
 }
+
+/** Makes a certificate of the client `name`, signed by the authority that `makeCertificate` has left in `directory`. */
+export async function makeClientCertificate(
+  directory: string,
+  name: string,
+): Promise<{certificateFile: string; keyFile: string}> {
+  const path = (ending: string) => join(directory, `client-${name}.${ending}`)
+  const openssl = (...args: string[]) => run(program('openssl'), args)
+  await openssl(
+    ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-config', join(directory, 'req.cnf'), '-subj', `/CN=${name}`],
+    ...['-keyout', path('key'), '-out', path('csr')],
+  )
+  await openssl(
+    ...['x509', '-req', '-days', '1', '-in', path('csr'), '-out', path('pem')],
+    ...['-CA', join(directory, 'ca.pem'), '-CAkey', join(directory, 'ca.key'), '-CAcreateserial'],
+  )
+  return {certificateFile: path('pem'), keyFile: path('key')}
+}

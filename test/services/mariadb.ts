@@ -3,19 +3,24 @@ import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {createConnection} from 'mysql2/promise'
 import {program} from '../support/needs.js'
-import type {DatabaseServer} from './postgresql.js'
+import {makeTlsFiles, type DatabaseServer, type DatabaseServerOptions, type TlsFiles} from './postgresql.js'
 import {forServerUser} from './server-user.js'
 import {startServer} from './supervised.js'
 
 // servers that share a directory for temporary tables remove each other's
 const start = `
 mariadb-install-db --no-defaults --datadir="$2" --tmpdir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null &&
-exec "$1" --no-defaults --datadir="$2" --tmpdir="$2" --port="$3" --bind-address=127.0.0.1 --socket="$2/s" --init-file="$4" \\
-  --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M
+tls="" &&
+if [ -n "$5" ]; then tls="--ssl-ca=$5/ca.pem --ssl-cert=$5/server.pem --ssl-key=$5/server.key"; fi &&
+exec "$1" --no-defaults --datadir="$2" --tmpdir="$2" --port="$3" --bind-address=127.0.0.1\${5:+,127.0.0.2} --socket="$2/s" --init-file="$4" \\
+  --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M $tls
 `
 
 /** MariaDB; `url` (`mysql://`) names a fresh database, whose user may do everything. */
-export async function startMariadb(): Promise<DatabaseServer> {
+export async function startMariadb({tls = false}: DatabaseServerOptions = {}): Promise<
+  DatabaseServer & {tls: TlsFiles | undefined}
+> {
+  let files: Omit<TlsFiles, 'socket'> | undefined
   const server = await startServer({
     name: 'mariadb',
     async command(port, directory) {
@@ -24,9 +29,30 @@ export async function startMariadb(): Promise<DatabaseServer> {
       const users = join(directory, 'users.sql')
       await writeFile(
         users,
-        "CREATE USER ppc@'127.0.0.1' IDENTIFIED BY 'ppc';\nGRANT ALL ON *.* TO ppc@'127.0.0.1' WITH GRANT OPTION;\n",
+        [
+          "CREATE USER ppc@'127.0.0.1' IDENTIFIED BY 'ppc'",
+          "GRANT ALL ON *.* TO ppc@'127.0.0.1' WITH GRANT OPTION",
+          "CREATE USER ppc@localhost IDENTIFIED BY 'ppc'",
+          'GRANT ALL ON *.* TO ppc@localhost',
+          "CREATE USER bob@'127.0.0.1' REQUIRE X509",
+          "GRANT ALL ON *.* TO bob@'127.0.0.1'",
+          '',
+        ].join(';\n'),
       )
-      return [...asUser, '/bin/sh', '-c', start, 'mariadb', program('mariadb'), data, String(port), users]
+      if (tls) files = await makeTlsFiles(directory)
+      const from = tls ? directory : ''
+      return [
+        ...asUser,
+        '/bin/sh',
+        '-c',
+        start,
+        'mariadb',
+        program('mariadb'),
+        data,
+        String(port),
+        users,
+        from,
+      ]
     },
     answers: async port => {
       await query(port, 'SELECT 1')
@@ -38,7 +64,12 @@ export async function startMariadb(): Promise<DatabaseServer> {
     await query(server.port, `CREATE DATABASE ${name}`)
     return `${urlOf(server.port)}/${name}`
   }
-  return {...server, url: await createDatabase(), createDatabase}
+  return {
+    ...server,
+    url: await createDatabase(),
+    createDatabase,
+    tls: files && {...files, socket: join(server.directory, 'data', 's')},
+  }
 }
 
 const urlOf = (port: number): string => `mysql://ppc:ppc@127.0.0.1:${port}`

@@ -1,7 +1,9 @@
 import {randomUUID} from 'node:crypto'
+import {chmod} from 'node:fs/promises'
 import {join} from 'node:path'
 import pg from 'pg'
 import {program} from '../support/needs.js'
+import {makeCertificate, makeClientCertificate} from './certificate.js'
 import {forServerUser} from './server-user.js'
 import type {Service} from './service.js'
 import {startServer} from './supervised.js'
@@ -11,20 +13,52 @@ export interface DatabaseServer extends Service {
   createDatabase(): Promise<string>
 }
 
+export interface DatabaseServerOptions {
+  /**
+   * Speaks TLS too, at 127.0.0.1 and, for which it has no certificate, 127.0.0.2; the user `bob` has to show a certificate
+   * of his own. Beside that, listens on a socket.
+   */
+  readonly tls?: boolean
+}
+
+/** With `tls`. */
+export interface TlsFiles {
+  /** What a client has to trust. */
+  readonly caFile: string
+  readonly bob: {readonly certificateFile: string; readonly keyFile: string}
+  /** Of PostgreSQL the directory, as its clients call it. */
+  readonly socket: string
+}
+
 const start = `
-"$1/initdb" -D "$2" -A trust -U ppc -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null &&
-exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1 -c unix_socket_directories= -c fsync=off
+"$1/initdb" -D "$2" -A trust -U ppc -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit
+if [ -z "$4" ]; then
+  exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1 -c unix_socket_directories= -c fsync=off
+fi
+cp "$4/ca.pem" "$4/server.pem" "$4/server.key" "$2" && chmod 600 "$2/server.key" || exit
+cat >"$2/pg_hba.conf" <<end
+local all all trust
+hostssl all bob 127.0.0.0/8 cert
+host all ppc 127.0.0.0/8 trust
+end
+exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1,127.0.0.2 -c "unix_socket_directories=$2" -c fsync=off \\
+  -c ssl=on -c ssl_ca_file=ca.pem -c ssl_cert_file=server.pem -c ssl_key_file=server.key
 `
 
 /** PostgreSQL; `url` names a fresh database, whose user may do everything and needs no password. */
-export async function startPostgresql(): Promise<DatabaseServer> {
+export async function startPostgresql({tls = false}: DatabaseServerOptions = {}): Promise<
+  DatabaseServer & {tls: TlsFiles | undefined}
+> {
+  let files: Omit<TlsFiles, 'socket'> | undefined
   const server = await startServer({
     name: 'postgresql',
     async command(port, directory) {
       const data = join(directory, 'data')
       const binaries = join(program('postgresql'), '..')
       const asUser = await forServerUser('postgres', data)
-      return [...asUser, '/bin/sh', '-c', start, 'postgresql', binaries, data, String(port)]
+      if (tls) files = await makeTlsFiles(directory)
+      const from = tls ? directory : ''
+      return [...asUser, '/bin/sh', '-c', start, 'postgresql', binaries, data, String(port), from]
     },
     answers: async port => {
       await query(port, 'SELECT 1')
@@ -37,7 +71,20 @@ export async function startPostgresql(): Promise<DatabaseServer> {
     await query(server.port, `CREATE DATABASE ${name}`)
     return `postgres://ppc@127.0.0.1:${server.port}/${name}`
   }
-  return {...server, url: await createDatabase(), createDatabase}
+  if (tls) await query(server.port, 'CREATE USER bob SUPERUSER')
+  return {
+    ...server,
+    url: await createDatabase(),
+    createDatabase,
+    tls: files && {...files, socket: join(server.directory, 'data')},
+  }
+}
+
+/** Readable to the server's user, who makes copies of his own. */
+export async function makeTlsFiles(directory: string): Promise<Omit<TlsFiles, 'socket'>> {
+  const {caFile, keyFile} = await makeCertificate(directory)
+  await chmod(keyFile, 0o644)
+  return {caFile, bob: await makeClientCertificate(directory, 'bob')}
 }
 
 async function query(port: number, sql: string): Promise<void> {

@@ -1,4 +1,5 @@
 import {readFileSync} from 'node:fs'
+import {isIP} from 'node:net'
 import type {ConnectionOptions, SslOptions} from 'mysql2'
 import {UsageError} from '../errors.js'
 import type {ServerUrl} from './url.js'
@@ -11,10 +12,15 @@ export function mysqlOptions(url: ServerUrl, at: string): ConnectionOptions {
   const {query} = url
   const socketPath = query.get('unix_socket') ?? undefined
   const seconds = Number(query.get('connect_timeout') ?? connectSeconds)
+  const host = query.get('host') ?? url.host ?? 'localhost'
   const ssl = tls(query, at)
+  if (ssl?.verifyIdentity && isIP(host)) {
+    // the driver would check the certificate for "localhost"
+    throw new UsageError(`${at}: a certificate is checked for a host name only: write one instead of ${host}`)
+  }
   const password = url.password ?? query.get('password') ?? query.get('passwd')
   return {
-    host: query.get('host') ?? url.host ?? 'localhost',
+    host,
     port: Number(query.get('port') ?? url.port ?? port),
     user: url.username ?? query.get('user') ?? '',
     database: url.database ?? query.get('db') ?? query.get('database') ?? '',

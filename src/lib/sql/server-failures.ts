@@ -153,7 +153,7 @@ function make(failure: Failure, place: ServerPlace, at: string, options: {cause:
       return new StorageFailed(`${at}: no space is left on the disk of ${server}`, options)
     case 'tls':
       return new DatabaseFailed(
-        `${at}: ${server} can't be reached by TLS as the URL says: ${sentence(options.cause)}`,
+        `${at}: ${server} can't be reached by TLS as the URL says: ${tlsReason(options.cause, place)}`,
         options,
       )
     case 'text':
@@ -167,6 +167,16 @@ function make(failure: Failure, place: ServerPlace, at: string, options: {cause:
         options,
       )
   }
+}
+
+/** OpenSSL's words, and what to do where that is known. */
+function tlsReason(error: Error, {title, address}: ServerPlace): string {
+  if (/Hostname\/IP does not match/.test(error.message)) {
+    return `its certificate is not for ${address.replace(/:\d+$/, '')}: write a host name that it is for`
+  }
+  const isStranger = /self.signed|unable to (?:verify|get)/i.test(error.message)
+  const option = title === 'PostgreSQL' ? 'sslrootcert' : 'ssl_ca'
+  return `${sentence(error)}${isStranger ? `: name the authority that has signed its certificate by ${option}` : ''}`
 }
 
 const lost = (error: Error, code: string): Failure | undefined =>
