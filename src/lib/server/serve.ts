@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import type {AddressInfo} from 'node:net'
+import type {SlowDown} from '../access/slow-down.js'
 import {openBackends} from '../backends.js'
 import type {Config} from '../config/config.js'
 import {ExitCode, PpcError, Unavailable} from '../errors.js'
@@ -57,8 +58,14 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   return running
 }
 
+/** A server in this process alone. */
+export interface ServerHere extends RunningServer {
+  /** What it knows of wrong passwords. */
+  readonly slowDown: SlowDown
+}
+
 /** One process. */
-export async function serveHere(config: Config, options: ServeOptions): Promise<RunningServer> {
+export async function serveHere(config: Config, options: ServeOptions): Promise<ServerHere> {
   const backends = await openBackends(config, ['storage', 'cache', 'access'])
   const log = openLog(config.server)
   const stop = new AbortController()
@@ -110,7 +117,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
       context.policy.forgetCredentials()
       log.reopen()
     }
-    return {url, log, reload, ...end}
+    return {url, log, reload, slowDown: context.policy.slowDown, ...end}
   } catch (error) {
     stop.abort()
     try {

@@ -1,9 +1,18 @@
 /** One of several server processes: started by `workers.ts`, never by hand. */
 import {readConfig} from '../config/config.js'
 import {serveHere} from './serve.js'
-import {endMessage, reloadMessage, orderVariable, type WorkerNews, type WorkerOrder} from './workers.js'
+import {
+  endMessage,
+  orderVariable,
+  reloadMessage,
+  type LoginMessage,
+  type WorkerNews,
+  type WorkerOrder,
+} from './workers.js'
 
 const order = JSON.parse(process.env[orderVariable] ?? '{}') as WorkerOrder
+const isLoginMessage = (message: unknown): message is LoginMessage =>
+  typeof message === 'object' && message !== null && 'login' in message
 const tell = (news: WorkerNews): void => void process.send?.(news)
 
 // A terminal and systemd signal every process of the group: the first one decides, and tells the others.
@@ -26,7 +35,9 @@ try {
   process.on('message', message => {
     if (message === endMessage) end()
     else if (message === reloadMessage) running.reload()
+    else if (isLoginMessage(message)) running.slowDown.hear(message.login)
   })
+  running.slowDown.shareWith(login => tell({login}))
   process.on('disconnect', end) // the first process is gone
   tell({listening: running.url})
 } catch (error) {

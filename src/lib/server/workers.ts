@@ -1,6 +1,7 @@
 import cluster, {type Worker} from 'node:cluster'
 import {fileURLToPath} from 'node:url'
 import {openBackends} from '../backends.js'
+import type {LoginNews} from '../access/slow-down.js'
 import type {Config} from '../config/config.js'
 import {sqlCacheFields} from '../config/schema/cache.js'
 import {sqlAccessFields} from '../config/schema/access.js'
@@ -16,8 +17,13 @@ export interface WorkerOrder {
   readonly graceSeconds?: number | undefined
 }
 /** What a worker tells the first process. */
-export type WorkerNews = {readonly listening: string} | {readonly failed: string}
+export type WorkerNews =
+  {readonly listening: string} | {readonly failed: string} | {readonly login: LoginNews}
 export const orderVariable = 'PPC_WORKER_ORDER'
+/** What the first process tells a worker of another one. */
+export interface LoginMessage {
+  readonly login: LoginNews
+}
 /** To a worker: end gracefully; reload, as after SIGHUP. */
 export const endMessage = 'end'
 export const reloadMessage = 'reload'
@@ -55,6 +61,7 @@ export async function serveByWorkers(
     const listening = new Promise<string>((resolve, reject) => {
       worker.on('message', (news: WorkerNews) => {
         if ('listening' in news) resolve(news.listening)
+        else if ('login' in news) tellOthers(worker, news)
         else reject(new ListenFailed(news.failed))
       })
       worker.on('exit', (code, signal) => {
@@ -99,6 +106,11 @@ export async function serveByWorkers(
 
 const workersAlive = (): Worker[] =>
   Object.values(cluster.workers ?? {}).filter(worker => worker !== undefined && !worker.isDead()) as Worker[]
+
+/** A wrong password counts on all of them. */
+function tellOthers(teller: Worker, news: LoginMessage): void {
+  for (const worker of workersAlive()) if (worker !== teller && worker.isConnected()) worker.send(news)
+}
 
 function endWorker(worker: Worker): Promise<void> {
   return new Promise(resolve => {

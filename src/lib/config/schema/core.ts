@@ -1,3 +1,4 @@
+import {isAddressOrNetwork} from '../../address-list.js'
 import {bool, choice, int, list, optionalBool, optionalList, optionalText, seconds, text} from '../fields.js'
 
 /**
@@ -138,6 +139,21 @@ export const coreFields = {
     since: 'ours',
     help: 'Largest upload in bytes; larger ones are answered 413.',
   }),
+
+  trustedProxies: {
+    ...optionalList('pypi.trusted_proxies', {
+      since: 'ours',
+      help: 'Addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For, -Proto and -Host are believed; unix for those that come by a socket file. By default, where a PasteDeploy prefix filter is used, all on loopback and private addresses.',
+    }),
+    remark: (value: string) => {
+      const wrong = value
+        .split(/\s+/)
+        .find(part => part !== '' && part !== 'unix' && !isAddressOrNetwork(part))
+      return wrong === undefined
+        ? undefined
+        : `${JSON.stringify(wrong)} is no address or network, and is ignored`
+    },
+  },
 
   reloadTemplates: bool('pyramid.reload_templates', {default: false, help: 'Indents all JSON answers by 4.'}),
   debug: bool('pyramid.debug', {

@@ -1,5 +1,6 @@
 import type {FastifyRequest} from 'fastify'
 import {isIP} from 'node:net'
+import {addressList} from '../../address-list.js'
 import type {Config} from '../../config/config.js'
 
 /** How this server is reached from outside. Only absolute URLs in answers depend on it. */
@@ -15,17 +16,30 @@ export interface PublicAddress {
 const hostPattern = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/
 
 /**
- * Forwarded headers count only when a PasteDeploy prefix filter is configured, as with pypicloud, and then only from
- * loopback and private addresses: anybody else could invent them.
+ * Forwarded headers count only from proxies: those that `pypi.trusted_proxies` lists, or, where a PasteDeploy prefix
+ * filter is configured as with pypicloud, all on loopback and private addresses. Anybody else could invent them.
  */
-export function publicAddress({server}: Config): PublicAddress {
+export function publicAddress({server, core}: Config): PublicAddress {
   const filter = server.prefixFilter
   const script = (filter ? filter.prefix : server.mountPath).replace(/\/+$/, '')
+  const listed = core.trustedProxies === undefined ? undefined : addressList(core.trustedProxies)
 
-  const forwarded = (request: FastifyRequest, name: string): string | undefined => {
-    if (!filter?.translateForwardedServer || !isPrivateAddress(request.socket.remoteAddress)) return undefined
-    const value = request.headers[name]
-    return (Array.isArray(value) ? value[0] : value)?.split(',')[0]?.trim() || undefined
+  const isProxy = (address: string | undefined): boolean =>
+    listed ? listed(address) : (filter?.translateForwardedServer ?? false) && isPrivateAddress(address)
+  const headerOf = (request: FastifyRequest, name: string): string[] => {
+    if (!isProxy(request.socket.remoteAddress)) return []
+    const value = request.headers[name] ?? []
+    return [value].flat().flatMap(text => text.split(',').map(part => part.trim()))
+  }
+  const forwarded = (request: FastifyRequest, name: string): string | undefined =>
+    headerOf(request, name)[0] || undefined
+  /**
+   * Each proxy adds the address that it saw: what is before those of the listed ones may be invented. Where none are
+   * listed, one proxy is assumed: its clients may have private addresses themselves.
+   */
+  const forwardedFor = (request: FastifyRequest): string | undefined => {
+    const seen = headerOf(request, 'x-forwarded-for').filter(Boolean)
+    return listed ? (seen.findLast(address => !listed(address)) ?? seen[0]) : seen.at(-1)
   }
   const host = (request: FastifyRequest): string | undefined => {
     const name =
@@ -50,7 +64,7 @@ export function publicAddress({server}: Config): PublicAddress {
       const name = host(request)
       return name === undefined ? script : `${scheme(request)}://${name}${script}`
     },
-    client: request => forwarded(request, 'x-forwarded-for') ?? request.socket.remoteAddress ?? '',
+    client: request => forwardedFor(request) ?? request.socket.remoteAddress ?? '',
   }
 }
 

@@ -8,7 +8,7 @@ export const contentTypes: Readonly<Record<PageType, string>> = {
   'application/vnd.pypi.simple.v1+html': 'application/vnd.pypi.simple.v1+html; charset=UTF-8',
   'application/vnd.pypi.simple.v1+json': 'application/vnd.pypi.simple.v1+json',
 }
-const vary = 'Accept, Accept-Encoding, Authorization'
+const vary = 'Accept, Accept-Encoding, Authorization, Cookie'
 
 /**
  * Sends a page that is ready, or 304. Clients may keep it but must ask each time: a new release is seen at once.

@@ -68,7 +68,7 @@ export function simpleRoutes(context: Context): Route[] {
     const addressOf = await index.links.addressesOf(files, `${address.root(request)}/`)
     const value = legacyProject(name, files, {addressOf, ...(version !== undefined && {version})})
     if (!value) throw notFound(`${normalized} has no version ${version ?? ''}`)
-    void reply.header('cache-control', 'private, no-cache').header('vary', 'Authorization')
+    void reply.header('cache-control', 'private, no-cache').header('vary', 'Authorization, Cookie')
     return sendJson(context, reply, value as unknown as Json)
   }
 
