@@ -110,17 +110,14 @@ export default class Migrate extends PpcCommand {
     if (changes && !storage.notes) {
       this.tell(`${storage.name} has no place for a lock: see to it that no other migration runs`)
     }
-    const report = await this.migrate(source.storage, storage, {...options, ...(cache && {cache})})
-    if (given.report !== undefined) {
-      await writePrivateFile(given.report, out =>
-        Promise.resolve(void out.write(`${JSON.stringify(report, null, 2)}\n`)),
-      )
+    const tell = async (done: MigrateReport) => {
+      if (given.report !== undefined) await writeReport(given.report, done)
+      const verifies = given['verify-only']
+      this.describe(done, {source: source.storage.name, target: storage.name, verifies})
     }
-    this.describe(report, {
-      source: source.storage.name,
-      target: storage.name,
-      verifies: given['verify-only'],
-    })
+    const more = {...(cache && {cache}), onInterrupted: tell}
+    const report = await this.migrate(source.storage, storage, {...options, ...more})
+    await tell(report)
     if (report.stopped) process.exitCode = report.stopped.exitCode
     else if (report.failedCount > 0) {
       process.exitCode = given['verify-only'] ? ExitCode.findings : ExitCode.partly
@@ -187,3 +184,6 @@ export default class Migrate extends PpcCommand {
     this.tell(story.summary())
   }
 }
+
+const writeReport = (path: string, report: MigrateReport): Promise<void> =>
+  writePrivateFile(path, out => Promise.resolve(void out.write(`${JSON.stringify(report, null, 2)}\n`)))

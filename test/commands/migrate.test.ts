@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
+import {existsSync, readdirSync} from 'node:fs'
 import {cp, mkdir, readdir, readFile, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {text} from 'node:stream/consumers'
 import {describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
+import type {MigrateReport} from '../../src/lib/tasks/migrate/migrate.js'
 import {allDigestsAreRight, packages} from '../tasks/migrate-places.js'
 import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
@@ -54,6 +57,42 @@ describe('ppc-migrate that is killed', () => {
     const report = JSON.parse(done.stdout) as {copied: number; skipped: number}
     assert.equal(report.copied + report.skipped, 14 + extra)
     assert.equal(await allDigestsAreRight(dir.join('new-packages')), 14 + extra)
+  })
+})
+
+describe('ppc-migrate that is interrupted', () => {
+  it('writes in its report what it has done until then', async () => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      await using dir = await installation()
+      const args = [
+        'old.ini',
+        'new.ini',
+        '--bandwidth',
+        '2kB/s',
+        '--concurrency',
+        '1',
+        '--report',
+        'report.json',
+      ]
+      const child = spawn(process.execPath, [binPath('ppc-migrate'), ...args], {cwd: dir.path})
+      const ended = once(child, 'exit')
+      const story = text(child.stderr)
+      const copied = () => (existsSync(dir.join('new-packages')) ? readdirSync(dir.join('new-packages')) : [])
+      while (!copied().some(name => /^[a-z]/.test(name) && !name.endsWith('.meta'))) await sleep(10)
+      child.kill(signal)
+      assert.deepEqual(await ended, [code, null])
+      assert.match(await story, /^Copied \d+ files? .*interrupted\.?\nppc-migrate: interrupted$/ms)
+      const report = JSON.parse(await readFile(dir.join('report.json'), 'utf8')) as MigrateReport
+      assert.equal(report.interrupted, true)
+      assert.ok(report.copied < 14)
+      const rest = await tool(dir.path, 'ppc-migrate old.ini new.ini --json')
+      const {skipped, interrupted} = JSON.parse(rest.stdout) as MigrateReport
+      assert.equal(interrupted, false)
+      assert.ok(skipped >= report.copied)
+    }
   })
 })
 

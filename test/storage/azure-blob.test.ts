@@ -4,14 +4,17 @@ import {buffer, text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
 import {gzipSync} from 'node:zlib'
 import {PpcError, StorageFailed, Unavailable} from '../../src/lib/errors.js'
+import {Notes} from '../../src/lib/index/notes.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {isOddity, ObjectExists, ObjectMissing, type ObjectStore} from '../../src/lib/storage/storage.js'
+import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
 import {bodyOf} from '../contracts/object-store.js'
 import type {Azurite} from '../services/azurite.js'
 import {startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
 import {startService} from '../services/index.js'
 import {needs} from '../support/needs.js'
+import {twoPlaces} from '../tasks/migrate-places.js'
 import {AzureContainers, loadOriginal} from './open-azure.js'
 
 describe('azure-blob', needs('azurite'), () => {
@@ -220,6 +223,23 @@ describe('azure-blob', needs('azurite'), () => {
         azure.open('not-there', settings),
         /there is no such container, and .*storage_sas_token gives no right to make it/,
       )
+    })
+
+    it('a token of one container, which a migration fills with a warning', async () => {
+      await azure.container('only-this').create()
+      const settings = {
+        'storage.storage_account_key': '',
+        'storage.storage_sas_token': azure.tokenOf('only-this'),
+      }
+      await using places = await twoPlaces()
+      await new Notes(places.source).seal(['deleted'])
+      await using store = await azure.open('only-this', settings)
+      const there = await migrateFiles(places.source, store)
+      assert.deepEqual([there.copied, there.failedCount], [14, 0])
+      assert.match(there.warnings[0]!, /was not locked.*storage_sas_token.*only-this-ppc-notes/)
+      assert.match(there.warnings[1]!, /names that were deleted there, was not carried/)
+      const back = await migrateFiles(store, places.target)
+      assert.deepEqual([back.copied, back.warnings.length], [14, 1])
     })
 
     it('a token that has expired', async () => {

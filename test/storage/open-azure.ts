@@ -3,7 +3,9 @@ import {
   AccountSASResourceTypes,
   AccountSASServices,
   BlobServiceClient,
+  ContainerSASPermissions,
   generateAccountSASQueryParameters,
+  generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
   type ContainerClient,
 } from '@azure/storage-blob'
@@ -69,6 +71,16 @@ export class AzureContainers implements AsyncDisposable {
         resourceTypes: AccountSASResourceTypes.parse('co').toString(),
         services: AccountSASServices.parse('b').toString(),
       },
+      this.#credential,
+    ).toString()
+  }
+
+  /** A signature for one container and nothing beside it. */
+  tokenOf(containerName: string): string {
+    const expiresOn = new Date(Date.now() + 3_600_000)
+    const permissions = ContainerSASPermissions.parse('rcwdl')
+    return generateBlobSASQueryParameters(
+      {containerName, expiresOn, permissions},
       this.#credential,
     ).toString()
   }

@@ -7,7 +7,13 @@ import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
 import {verifyIndex, type VerifyOptions, type VerifyReport} from '../../src/lib/tasks/verify/verify.js'
+import {openS3Store} from '../../src/lib/storage/s3/s3.js'
 import {openFile} from '../cache/open-sql.js'
+import {bodyOf} from '../contracts/object-store.js'
+import {s3Error, startFaultProxy} from '../services/fault-proxy.js'
+import {startService} from '../services/index.js'
+import {s3Config} from '../storage/s3-services.js'
+import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
 
@@ -131,5 +137,34 @@ describe('Verifying an index', () => {
     const report = await index.verify({projects: new Set(['secret-lib', 'eggy'])})
     assert.deepEqual(found(report), ['missing secret-lib/0.1/secret-lib-0.1.tar.gz'])
     assert.equal(report.files, 1)
+  })
+})
+
+describe('Verifying a bucket', needs('moto'), () => {
+  it('tells apart what it may not read, what is missing and what is stored twice', async () => {
+    await using moto = await startService('moto')
+    await using proxy = await startFaultProxy(moto.url)
+    await using store = await openS3Store(await s3Config(proxy.url))
+    await using dir = await tempDir()
+    await using cache = await openFile(dir.join('cache.db'))
+    const parts = {storage: new PackageStorage(store), cache}
+    for (const key of ['a/a-1.0.zip', 'b/b-1.0.zip', 'c/c-1.0.zip', 'd/d-1.0.zip']) {
+      await store.put(key, bodyOf(key), {replace: false})
+    }
+    await rebuildCache(parts, {owner: 'a test'})
+    await store.put('other/a-1.0.zip', bodyOf('a second one'), {replace: false})
+    await store.delete('d/d-1.0.zip')
+    proxy.faults = [
+      {method: 'HEAD', path: 'b-1.0', fault: {kind: 'answer', status: 403}},
+      {method: 'GET', path: 'c-1.0', fault: s3Error(403, 'AccessDenied')},
+    ]
+    const report = await verifyIndex(parts, {digests: true})
+    assert.deepEqual(found(report), [
+      'doubled other/a-1.0.zip',
+      'missing d/d-1.0.zip',
+      'unreadable b/b-1.0.zip',
+      'unreadable c/c-1.0.zip',
+    ])
+    assert.equal(report.open, 4)
   })
 })

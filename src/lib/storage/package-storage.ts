@@ -200,7 +200,7 @@ export class PackageStorage {
       return await this.look(key)
     } catch (error) {
       if (!(error instanceof PpcError)) throw error
-      return error.statusCode === 404 ? undefined : {key, reason: error.message}
+      return error.statusCode === 404 ? undefined : {key, reason: error.message, unreadable: true}
     }
   }
 

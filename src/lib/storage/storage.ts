@@ -1,6 +1,6 @@
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
-import {PpcError} from '../errors.js'
+import {PpcError, StorageFailed} from '../errors.js'
 
 /** Bytes that can be read more than once, because an upload may be retried. */
 export interface Body {
@@ -69,11 +69,16 @@ export class ObjectExists extends PpcError {
   override readonly statusCode = 409
 }
 
+/** The store has a place for notes, which the credentials do not reach. The message says what would. */
+export class NotesOutOfReach extends StorageFailed {}
+
 /** Something in the store that is no distribution file, or can't be read. Reported, counted, never fatal. */
 export interface Oddity {
   readonly key: string
   /** One sentence. */
   readonly reason: string
+  /** It could not be looked at now, and may be a distribution file. */
+  readonly unreadable?: true
 }
 
 /** What an interrupted write left behind. No listing shows it as an object. */
@@ -178,6 +183,7 @@ export interface StorageLinks {
   urlOf(key: string, seconds: number): Promise<URL>
 }
 
+/** All throw {NotesOutOfReach} where the credentials are for the packages only. */
 export interface DurableText {
   /** `version` is opaque. Undefined when nothing was ever written. Cheap enough for once a second. */
   read(): Promise<{readonly text: string; readonly version: string} | undefined>

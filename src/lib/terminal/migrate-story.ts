@@ -52,6 +52,7 @@ export class MigrateStory {
       ...(report.removed > 0 ? [`${number(report.removed)} removed there`] : []),
       ...(report.removedFromSource > 0 ? [`${number(report.removedFromSource)} removed here`] : []),
       failed,
+      ...(report.interrupted ? ['then interrupted'] : []),
     ]
     const cache =
       report.cacheComplete === undefined

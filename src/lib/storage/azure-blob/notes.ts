@@ -10,8 +10,7 @@ import {
   type AzureSettings,
 } from './errors.js'
 import {withRetries} from './retry.js'
-import {StorageFailed} from '../../errors.js'
-import type {DurableText} from '../storage.js'
+import {NotesOutOfReach, type DurableText} from '../storage.js'
 
 const suffix = '-ppc-notes'
 const longestContainerName = 63
@@ -82,10 +81,10 @@ export class AzureNotes implements DurableText {
 
   #failure(error: unknown, done: 'read' | 'written'): unknown {
     const {containerName} = this.#container
-    const what = `the notes on deleted projects could not be ${done}`
+    const what = `the notes on deleted projects and locks could not be ${done}`
     if (!isForbidden(error)) return azureFailure(error, what, this.#settings)
     const message = `${what}: ${this.#settings.credentials} gives no right to the container ${containerName} beside that of the packages; create it and allow reading and writing there (a SAS token has to be one of the account)`
-    return new StorageFailed(message, {cause: error})
+    return new NotesOutOfReach(message, {cause: error})
   }
 }
 

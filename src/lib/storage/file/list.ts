@@ -102,7 +102,7 @@ function entriesOf(root: string, directory: string): (Dirent | Oddity)[] {
   try {
     return readdirSync(join(root, directory), {withFileTypes: true})
   } catch (error) {
-    return isMissing(error) ? [] : [{key: directory, reason: `can't be read: ${systemReason(error)}`}]
+    return isMissing(error) ? [] : [unreadable(directory, error)]
   }
 }
 
@@ -132,14 +132,15 @@ function* fileOrOddity(root: string, key: string, entry: Dirent): Generator<List
     if (damagedMeta) yield {key: key + metaEnding, reason: 'is not a JSON object and was ignored'}
   } catch (error) {
     if (entry.isFile() && isMissing(error)) return
-    yield {
-      key,
-      reason: isMissing(error)
-        ? 'is neither a file nor a link to one'
-        : `can't be read: ${systemReason(error)}`,
-    }
+    yield isMissing(error) ? {key, reason: 'is neither a file nor a link to one'} : unreadable(key, error)
   }
 }
+
+const unreadable = (key: string, error: unknown): Oddity => ({
+  key,
+  reason: `can't be read: ${systemReason(error)}`,
+  unreadable: true,
+})
 
 function strangeness(entry: Dirent): string | undefined {
   if (entry.isDirectory()) return 'is a directory below a version'

@@ -1,6 +1,7 @@
 import {Notes} from '../../index/notes.js'
 import {parseFilename} from '../../packaging/filenames.js'
 import {normalizeName} from '../../packaging/names.js'
+import {NotesOutOfReach} from '../../storage/storage.js'
 import type {Run} from './file-work.js'
 import {sealOrWarn} from './seals.js'
 import {replacesAll} from './strategy.js'
@@ -9,7 +10,19 @@ import {replacesAll} from './strategy.js'
  * What the source notes of its files, the target notes too. Names that were published and deleted there stay closed to
  * the upstream index, but for those that have files at either end. Locks stay where they are.
  */
-export async function carryNotes({ends, plan, selection, report, options}: Run): Promise<void> {
+export async function carryNotes(run: Run): Promise<void> {
+  try {
+    await carry(run)
+  } catch (error) {
+    if (!(error instanceof NotesOutOfReach)) throw error
+    const {name} = run.ends.source.store
+    run.report.warn(
+      `what ${name} notes, such as names that were deleted there, was not carried: ${error.message}`,
+    )
+  }
+}
+
+async function carry({ends, plan, selection, report, options}: Run): Promise<void> {
   const [from, to] = [ends.source.store, ends.target.store]
   const noted = await new Notes(from).readLasting()
   if (noted === undefined) return

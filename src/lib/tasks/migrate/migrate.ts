@@ -3,7 +3,7 @@ import {Conflict, LockLost, UsageError} from '../../errors.js'
 import {acquireNotesLock, type NotesLock} from '../../index/notes-lock.js'
 import {normalizeName} from '../../packaging/names.js'
 import {PackageStorage} from '../../storage/package-storage.js'
-import {isOddity, type ObjectStore} from '../../storage/storage.js'
+import {isOddity, NotesOutOfReach, type ObjectStore} from '../../storage/storage.js'
 import {Bandwidth} from './bandwidth.js'
 import {CacheRows} from './cache-rows.js'
 import {carryNotes} from './carry-notes.js'
@@ -40,11 +40,12 @@ export async function migrateFiles(
   refuseContradictions(options)
   await refuseOverlap(from, to)
   if (!isReadOnly(options)) to.decidesPuts?.().catch(() => undefined) // meanwhile: the first copy asks it
-  await using lock = isReadOnly(options) ? undefined : await lockTarget(to, options)
+  const warnings: string[] = []
+  await using lock = isReadOnly(options) ? undefined : await lockTarget(to, options, warnings)
   const signals = [options.signal, lock?.signal].filter(signal => signal !== undefined)
   const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
   if (signal) setMaxListeners(0, signal) // each transfer listens
-  return await new Migration(from, to, options, signal, lock).run()
+  return await new Migration(from, to, {...options, warnings}, signal, lock).run()
 }
 
 class Migration {
@@ -57,15 +58,16 @@ class Migration {
   constructor(
     from: ObjectStore,
     to: ObjectStore,
-    options: MigrateOptions,
+    options: MigrateOptions & {readonly warnings: readonly string[]},
     signal: AbortSignal | undefined,
     lock: NotesLock | undefined,
   ) {
-    const {only, since, bytesPerSecond, cache} = options
+    const {only, since, bytesPerSecond, cache, warnings} = options
     this.#options = options
     this.#concurrency =
       options.concurrency ?? Math.max(usualConcurrency[from.layout], usualConcurrency[to.layout])
     this.#report = new ReportBuilder(options.dryRun === true)
+    for (const warning of warnings) this.#report.warn(warning)
     this.#run = {
       ends: {
         source: new PackageStorage(from),
@@ -84,6 +86,19 @@ class Migration {
   }
 
   async run(): Promise<MigrateReport> {
+    try {
+      return await this.#runToEnd()
+    } catch (error) {
+      const {signal, onInterrupted} = this.#options
+      if (signal?.aborted) {
+        this.#report.interrupt()
+        await onInterrupted?.(this.#report.build())
+      }
+      throw error
+    }
+  }
+
+  async #runToEnd(): Promise<MigrateReport> {
     using plan = this.#plan
     await this.#list()
     await plan.index({projects: this.#options.strategy === 'mirror' || this.#options.deleteSource === true})
@@ -199,8 +214,20 @@ class Migration {
 
 const isReadOnly = ({dryRun, verifyOnly}: MigrateOptions): boolean => dryRun === true || verifyOnly === true
 
-const lockTarget = (to: ObjectStore, {owner, signal}: MigrateOptions): Promise<NotesLock | undefined> =>
-  acquireNotesLock(to, 'migrate', {owner: owner ?? `process ${process.pid}`, signal})
+/** Undefined where the target has no place for a lock, or none that its credentials reach: then `warnings` says so. */
+async function lockTarget(
+  to: ObjectStore,
+  {owner, signal}: MigrateOptions,
+  warnings: string[],
+): Promise<NotesLock | undefined> {
+  try {
+    return await acquireNotesLock(to, 'migrate', {owner: owner ?? `process ${process.pid}`, signal})
+  } catch (error) {
+    if (!(error instanceof NotesOutOfReach)) throw error
+    warnings.push(`${to.name} was not locked against other migrations: ${error.message}`)
+    return undefined
+  }
+}
 
 /** @throws {UsageError} */
 function refuseContradictions({strategy, since, deleteSource, verifyOnly, link}: MigrateOptions): void {

@@ -1,5 +1,6 @@
 import type {Cache} from '../../cache/cache.js'
 import type {LinkKind} from '../../storage/storage.js'
+import type {MigrateReport} from './report.js'
 
 /**
  * What happens to a file whose name the target has with other bytes. `skip`: it is kept, and reported as failed.
@@ -34,6 +35,8 @@ export interface MigrateOptions {
   /** Asked once, before anything was copied. Without it everything is removed that may be. */
   readonly confirmRemoval?: (removal: PlannedRemoval) => Promise<boolean>
   readonly signal?: AbortSignal
+  /** Told what was done until `signal` ended the run, before that is thrown. */
+  readonly onInterrupted?: (report: MigrateReport) => Promise<void>
   readonly onProgress?: (progress: MigrateProgress) => void
   /** After each file of the source. */
   readonly onFile?: (event: {readonly filename: string; readonly outcome: Outcome}) => void

@@ -36,6 +36,8 @@ export interface MigrateReport {
   readonly warnings: readonly string[]
   /** Nothing was changed, because the question was answered with no. */
   readonly declined: boolean
+  /** It was ended by a signal. Files that were under way then may be at the target, and are not counted. */
+  readonly interrupted: boolean
   /** With a cache: whether it is now known to have a row of every file of the target. */
   readonly cacheComplete?: boolean
   /** Why it ended early: every file fails, or another run has taken the lock. */
@@ -76,6 +78,7 @@ export class ReportBuilder {
   readonly #warnings: string[] = []
   #stopped: StopReason | undefined
   #declined = false
+  #interrupted = false
   #bytes = 0
   #verified = 0
   readonly #replacedFiles: string[] = []
@@ -139,6 +142,10 @@ export class ReportBuilder {
     this.#declined = true
   }
 
+  interrupt(): void {
+    this.#interrupted = true
+  }
+
   /** @param what the error happened to, where it does not say that itself. */
   stop(error: unknown, what?: string): void {
     const exitCode = error instanceof PpcError ? error.exitCode : ExitCode.failed
@@ -177,6 +184,7 @@ export class ReportBuilder {
       oddityCount: odd,
       warnings: this.#warnings,
       declined: this.#declined,
+      interrupted: this.#interrupted,
       ...(this.cacheComplete !== undefined && {cacheComplete: this.cacheComplete}),
       ...(this.#stopped !== undefined && {stopped: this.#stopped}),
       seconds: (performance.now() - this.#started) / 1000,

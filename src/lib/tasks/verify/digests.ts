@@ -7,6 +7,8 @@ import {ObjectMissing} from '../../storage/storage.js'
 export interface DigestCheck {
   /** Why the bytes are not those that were published: the end of a sentence. */
   readonly damage?: string
+  /** Why it could not be read: the end of a sentence. */
+  readonly failure?: string
   /** Bytes read. */
   readonly size: number
   /** No digest was ever recorded: only that the file can be read is known. */
@@ -54,7 +56,7 @@ async function readAndCompare(
   } catch (error) {
     if (!(error instanceof PpcError) || error instanceof Unavailable) throw error
     if (error instanceof ObjectMissing) return {size: 0, unknown: true}
-    return {damage: `can't be read: ${error.message}`, size: 0, unknown}
+    return {failure: `can't be read: ${error.message}`, size: 0, unknown}
   }
 }
 

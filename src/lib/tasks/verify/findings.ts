@@ -5,6 +5,7 @@
  * misplaced   a directory spelt in a way that nobody looks under          --repair: moves to where it belongs
  * leftover    what an interrupted upload left                             --repair: goes, once it is a day old
  * damaged     the bytes are not those that were published
+ * unreadable  it may be a distribution file, but can't be looked at or read now
  * doubled     two objects have one file name
  * stray       no distribution file
  */
@@ -15,6 +16,7 @@ export const findingKinds = [
   'misplaced',
   'leftover',
   'damaged',
+  'unreadable',
   'doubled',
   'stray',
 ] as const

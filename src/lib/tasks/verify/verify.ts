@@ -1,11 +1,13 @@
 import pLimit from 'p-limit'
 import {completeMark, type Cache} from '../../cache/cache.js'
+import {PpcError} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
-import {isOddity, ObjectMissing} from '../../storage/storage.js'
-import {findGone} from '../rebuild/gone.js'
+import {isOddity, ObjectMissing, type Oddity} from '../../storage/storage.js'
+import {NameSet} from '../rebuild/names.js'
 import {contradiction} from './compare.js'
 import {checkDigests} from './digests.js'
+import {Doubles} from './doubles.js'
 import {Findings, type Finding, type FindingKind} from './findings.js'
 import {Repair} from './repair.js'
 
@@ -45,8 +47,8 @@ export interface VerifyReport {
 const filesPerBatch = 500
 
 /**
- * Compares the storage with the cache and the files with their digests, while both are in use. Memory: the names of all
- * files.
+ * Compares the storage with the cache and the files with their digests, while both are in use. Memory: some 20 bytes
+ * for each file.
  * @throws {Unavailable} when storage or cache can't be reached. @throws {LockHeld} when a repair meets a rebuild.
  */
 export function verifyIndex(parts: VerifyParts, options: VerifyOptions): Promise<VerifyReport> {
@@ -57,9 +59,10 @@ class Verification {
   readonly #started = performance.now()
   readonly #findings: Findings
   readonly #repair: Repair | undefined
-  /** Key by file name. */
-  readonly #seen = new Map<string, string>()
+  readonly #names = new Doubles()
   readonly #leftovers = new Set<string>()
+  /** Keys. */
+  readonly #unreadable = new NameSet()
   readonly #limit
   #bytes = 0
   #withoutDigest = 0
@@ -77,10 +80,11 @@ class Verification {
     const {cache} = this.parts
     await this.#takeLeftovers()
     await this.#takeListing()
+    await this.#takeDoubles()
     await this.#takeMissing()
     await this.#repair?.finish(this.options.signal)
     return {
-      files: this.#seen.size,
+      files: this.#names.size,
       bytes: this.#bytes,
       withoutDigest: this.#withoutDigest,
       cacheIsComplete: (await cache.getState(completeMark)) !== undefined,
@@ -95,15 +99,19 @@ class Verification {
     let batch: DistFile[] = []
     for await (const entry of this.parts.storage.list()) {
       if (isOddity(entry)) {
-        const {key, reason} = entry
-        if (!this.options.projects && !this.#leftovers.has(key))
-          this.#findings.add({kind: 'stray', key, reason})
+        this.#takeOddity(entry)
       } else if (this.#concerns(entry)) batch.push(entry)
       if (batch.length < filesPerBatch) continue
       await this.#takeBatch(batch)
       batch = []
     }
     await this.#takeBatch(batch)
+  }
+
+  #takeOddity({key, reason, unreadable}: Oddity): void {
+    if (this.options.projects || this.#leftovers.has(key)) return
+    if (unreadable) this.#unreadable.add(key)
+    this.#findings.add({kind: unreadable ? 'unreadable' : 'stray', key, reason})
   }
 
   async #takeBatch(batch: readonly DistFile[]): Promise<void> {
@@ -120,21 +128,20 @@ class Verification {
         }),
       ),
     )
-    this.options.onProgress?.(this.#seen.size)
+    this.options.onProgress?.(this.#names.size)
   }
 
-  /** Of several objects with one file name, which all but one are doubled. */
-  #isFirst(file: DistFile, row: DistFile | undefined): boolean {
-    const key = this.parts.storage.keyOf(file)
-    const other = this.#seen.get(file.filename)
-    if (other === undefined) {
-      this.#seen.set(file.filename, key)
-      return true
+  /** The others of its name are told at the end. */
+  #isFirst({filename}: DistFile, row: DistFile | undefined): boolean {
+    return this.#names.isFirst(filename, row && this.parts.storage.keyOrNone(row))
+  }
+
+  async #takeDoubles(): Promise<void> {
+    for await (const {winner, losers} of this.#names.find(this.parts.storage)) {
+      for (const key of losers) {
+        this.#findings.add({kind: 'doubled', key, reason: `has the same file name as ${winner}`})
+      }
     }
-    const listed = row && this.parts.storage.keyOf(row)
-    const [loser, winner] = listed === key ? [other, key] : [key, other]
-    this.#findings.add({kind: 'doubled', key: loser, reason: `has the same file name as ${winner}`})
-    return false
   }
 
   async #compare(file: DistFile, row: DistFile | undefined): Promise<void> {
@@ -165,12 +172,12 @@ class Verification {
   }
 
   async #check(file: DistFile, row: DistFile | undefined): Promise<void> {
-    const {damage, size, unknown} = await checkDigests(this.parts.storage, file, row)
+    const {damage, failure, size, unknown} = await checkDigests(this.parts.storage, file, row)
     this.#bytes += size
     if (unknown) this.#withoutDigest += 1
-    if (damage !== undefined) {
-      this.#findings.add({kind: 'damaged', key: this.parts.storage.keyOf(file), reason: damage})
-    }
+    const key = this.parts.storage.keyOf(file)
+    if (damage !== undefined) this.#findings.add({kind: 'damaged', key, reason: damage})
+    if (failure !== undefined) this.#findings.add({kind: 'unreadable', key, reason: failure})
   }
 
   async #takeMissing(): Promise<void> {
@@ -178,22 +185,36 @@ class Verification {
     let rows: DistFile[] = []
     const flush = async () => {
       this.options.signal?.throwIfAborted()
-      const gone = await findGone(storage, rows, ({key, reason}) =>
-        this.#findings.add({kind: 'stray', key, reason}),
-      )
+      const gone = await Promise.all(rows.map(row => this.#limit(() => this.#isGone(row))))
+      const missing = rows.filter((_, index) => gone[index])
       rows = []
-      for (const row of gone) {
+      for (const row of missing) {
         if ((await cache.findFile(row.filename)) === undefined) continue // deleted meanwhile
         const reason = 'is in the cache and not in the storage'
         await this.#report({kind: 'missing', key: storage.keyOf(row), reason}, () => this.#repair?.list())
       }
     }
     for await (const row of cache.listAllFiles()) {
-      if (this.#seen.has(row.filename) || !this.#concerns(row)) continue
+      if (this.#names.has(row.filename) || !this.#concerns(row)) continue
       rows.push(row)
       if (rows.length >= filesPerBatch) await flush()
     }
     await flush()
+  }
+
+  /** What can't be asked about now is told, unless the listing has told it. */
+  async #isGone(row: DistFile): Promise<boolean> {
+    const {storage} = this.parts
+    try {
+      await storage.stat(row)
+      return false
+    } catch (error) {
+      if (error instanceof ObjectMissing) return true
+      if (!(error instanceof PpcError)) throw error
+      const key = storage.keyOrNone(row) ?? row.filename
+      if (!this.#unreadable.has(key)) this.#findings.add({kind: 'unreadable', key, reason: error.message})
+      return false
+    }
   }
 
   async #takeLeftovers(): Promise<void> {
