@@ -59,6 +59,7 @@ export default class Import extends PpcCommand {
       count(report.groupsAdded, 'group'),
       count(report.membersAdded, 'membership'),
       count(report.grantsAdded, 'permission'),
+      ...(report.tokensAdded > 0 ? [count(report.tokensAdded, 'API token')] : []),
     ]
     this.tell(`${dryRun ? 'Would add' : 'Added'} ${added.join(', ')}.`)
     const would = dryRun ? 'would be ' : ''

@@ -15,6 +15,7 @@ import type {Access, AclEntry} from '../../src/lib/access/access.js'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSecretsManagerAccess} from '../../src/lib/access/secrets-manager/secrets-manager.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
+import {describeTokenStore} from '../contracts/token-store.js'
 import {startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
 import {startService, type Service} from '../services/index.js'
 import {needs} from '../support/needs.js'
@@ -93,10 +94,12 @@ for (const player of ['moto', 'ministack'] as const)
       await access.writer?.load(stream(entries))
       return access
     })
-    describeAccessWriter('aws_secrets_manager', () => {
+    const openStore = () => {
       const secret = newSecret()
       return Promise.resolve(() => open(secret))
-    })
+    }
+    describeAccessWriter('aws_secrets_manager', openStore)
+    describeTokenStore('aws_secrets_manager', openStore)
 
     describe('a secret of pypicloud', () => {
       const read = async () =>

@@ -6,6 +6,7 @@ import type {AclEntry} from '../../src/lib/access/access.js'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
+import {describeTokenStore} from '../contracts/token-store.js'
 import {startService} from '../services/index.js'
 import type {DatabaseServer} from '../services/postgresql.js'
 import {sqlClient} from '../services/sql-client.js'
@@ -51,6 +52,7 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       'takes names of 10,000 characters': 'the columns of pypicloud have room for 255',
     })
     describeAccessWriter(`sql on ${name}`, openStore)
+    describeTokenStore(`sql on ${name}`, openStore)
 
     const takenOver = async () => {
       const url = await server.createDatabase()

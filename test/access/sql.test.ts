@@ -7,6 +7,7 @@ import type {AclEntry} from '../../src/lib/access/access.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
+import {describeTokenStore} from '../contracts/token-store.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
 
@@ -37,6 +38,7 @@ describeAccess('sql on SQLite', async entries => {
   return access
 })
 describeAccessWriter('sql on SQLite', async () => (await openStore()).open)
+describeTokenStore('sql on SQLite', async () => (await openStore()).open)
 
 describe('an access database of pypicloud', () => {
   const passwords = {

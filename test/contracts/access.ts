@@ -440,6 +440,7 @@ export function describeAccessWriter(
         groupsAdded: 2,
         membersAdded: 2,
         grantsAdded: 10,
+        tokensAdded: 0,
         registrationChanged: true,
         notices: [],
       })

@@ -2,3 +2,4 @@
 export * from './access.js'
 export * from './cache.js'
 export * from './object-store.js'
+export * from './token-store.js'

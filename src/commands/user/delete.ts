@@ -6,7 +6,7 @@ import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 export default class UserDelete extends AccessCommand {
   static override summary = 'Delete a user, with its memberships and rights.'
   static override description =
-    'Asks before it does. Sessions and remembered passwords of the user end with it.'
+    'Asks before it does. Sessions, API tokens and remembered passwords of the user end with it.'
   static override examples = ['<%= config.bin %> server.ini bob', '<%= config.bin %> --yes server.ini bob']
   static override args = {config: Args.string(configArgument), name: nameArgument('name of the user')}
   static override flags = {...yesFlag, ...waitFlag}

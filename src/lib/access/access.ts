@@ -1,4 +1,5 @@
 import {PpcError} from '../errors.js'
+import type {ApiToken, TokenStore} from './api-tokens/api-token.js'
 
 export type Permission = 'read' | 'write'
 /** Whom a rule is for. Groups include `everyone` and `authenticated`. */
@@ -43,6 +44,7 @@ export type AclEntry =
     }
   | {readonly kind: 'pending'; readonly username: string; readonly passwordHash: string | null}
   | ({readonly kind: 'grant'} & Grant)
+  | ({readonly kind: 'token'} & ApiToken)
 
 /** A user or group of that name exists already. */
 export class AlreadyExists extends PpcError {
@@ -88,8 +90,8 @@ export interface Access extends AsyncDisposable {
   allowsRegistration(): Promise<boolean>
   /**
    * Everything, for a dump, of one moment, in bounded memory and in this order: registration; each group, followed by
-   * its members; users; grants to users, then grants to groups, each with all of a project together; pending users.
-   * Grants to users and groups that don't exist are left out: `listOrphans` has them.
+   * its members; users; grants to users, then grants to groups, each with all of a project together; pending users;
+   * API tokens. Grants to users and groups that don't exist are left out: `listOrphans` has them.
    */
   exportEntries(): AsyncIterable<AclEntry>
   /** Rules of users and groups that don't exist: nobody has them, but they hide the project from the default groups. */
@@ -98,6 +100,8 @@ export interface Access extends AsyncDisposable {
   check(): Promise<void>
   /** Absent on backends that can't write (config, LDAP, remote). */
   readonly writer?: AccessWriter
+  /** API tokens, for backends that keep them. */
+  readonly tokens?: TokenStore
   /** What the operator pastes to have what a dump holds, where the rules are a text of the operator's (config). */
   formatEntries?(entries: AsyncIterable<AclEntry>): Promise<string>
 }
@@ -150,6 +154,7 @@ export interface LoadReport {
   readonly membersAdded: number
   /** Permissions that are new, and rules without any that are. */
   readonly grantsAdded: number
+  readonly tokensAdded: number
   readonly registrationChanged: boolean
   /** One sentence each: what was left out and why (reserved names, rules of unknown users …). */
   readonly notices: readonly string[]

@@ -1,4 +1,5 @@
 import type {AclEntry, Grant} from './access.js'
+import {formatConfigToken} from './api-tokens/config-tokens.js'
 import {quote} from './names.js'
 
 type Entry<K extends AclEntry['kind']> = Extract<AclEntry, {kind: K}>
@@ -11,9 +12,11 @@ export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promi
   const users: Entry<'user'>[] = []
   const members = new Map<string, string[]>()
   const grants: Grant[] = []
+  const tokens: Entry<'token'>[] = []
   for await (const entry of entries) {
     if (entry.kind === 'user') users.push(entry)
     else if (entry.kind === 'grant') grants.push(entry)
+    else if (entry.kind === 'token') tokens.push(entry)
     else if (entry.kind === 'group') members.set(entry.name, members.get(entry.name) ?? [])
     else if (entry.kind === 'member') {
       const names = members.get(entry.group)
@@ -37,6 +40,10 @@ export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promi
       const letters = permissions.map(permission => permission.charAt(0)).sort()
       out.setting(`package.${project}.${kind}.${name}`, letters.join(''))
     }
+  }
+  for (const token of tokens) {
+    const {key, value} = formatConfigToken(token)
+    out.setting(key, value)
   }
   return out.text
 }

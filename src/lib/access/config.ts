@@ -2,6 +2,8 @@ import type {Config} from '../config/config.js'
 import {configAccessFields} from '../config/schema/access.js'
 import {nameMatcher, normalizeName} from '../packaging/names.js'
 import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} from './access.js'
+import type {TokenStore} from './api-tokens/api-token.js'
+import {exportTokens, readConfigTokens} from './api-tokens/config-tokens.js'
 import {formatConfigLines} from './config-lines.js'
 import {findSpecialGroup} from './names.js'
 import {byCodePoint, permissionsOf, RulesBuilder} from './rules.js'
@@ -11,6 +13,7 @@ export const openConfigAccess = (config: Config): Promise<Access> => Promise.res
 
 class ConfigAccess implements Access {
   readonly name: string
+  readonly tokens: TokenStore
   readonly #accounts = new Map<string, Required<Account>>()
   readonly #members = new Map<string, ReadonlySet<string>>()
   readonly #groupsOf = new Map<string, string[]>()
@@ -21,6 +24,7 @@ class ConfigAccess implements Access {
 
   constructor(config: Config) {
     this.name = config.file
+    this.tokens = readConfigTokens(config)
     const admins = new Set(config.read(configAccessFields).admins)
     for (const {key, value} of config.family('user.')) {
       const username = key.slice('user.'.length)
@@ -132,6 +136,7 @@ class ConfigAccess implements Access {
       }
       for (const grants of byProject.values()) for (const grant of grants) yield {kind: 'grant', ...grant}
     }
+    for await (const entry of exportTokens(this.tokens)) if (this.#accounts.has(entry.owner)) yield entry
   }
 
   listOrphans(): Promise<Grant[]> {

@@ -27,6 +27,9 @@ export const loadNotice = {
   nobodysRule: (project: string, kind: 'user' | 'group', name: string): string =>
     `the rule of project ${quote(project)} for ${kind} ${quote(name)} was left out: there is no such ${kind}`,
 
+  nobodysToken: (id: string, owner: string): string =>
+    `the API token ${quote(id)} of ${quote(owner)} was left out: there is no such user`,
+
   more: (count: number): string => `… and ${count} more like that`,
 }
 
@@ -52,6 +55,10 @@ export class LoadNotices {
 
   nobodysRule(project: string, kind: 'user' | 'group', name: string): void {
     this.#add(`${kind} rule`, loadNotice.nobodysRule(project, kind, name))
+  }
+
+  nobodysToken(id: string, owner: string): void {
+    this.#add('token', loadNotice.nobodysToken(id, owner))
   }
 
   list(): string[] {

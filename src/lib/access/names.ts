@@ -1,4 +1,5 @@
 import {InvalidInput} from '../errors.js'
+import {tokenUser} from './api-tokens/token-text.js'
 
 /** Groups that everybody is in, or everybody who is logged in. They are in no list of groups and have no members. */
 export const specialGroups = ['everyone', 'authenticated'] as const
@@ -27,7 +28,7 @@ function problemOfName(name: string): string | undefined {
 
 /** Why no user may be created under this name. Imports keep such users, with a notice: pypicloud let them be made. */
 export function problemOfUsername(username: string): string | undefined {
-  if (username === '__token__') return 'is what clients send with an API token'
+  if (username === tokenUser) return 'is what clients send with an API token'
   if (username.includes(':')) return 'holds a colon, with which nobody can log in'
   return problemOfName(username)
 }

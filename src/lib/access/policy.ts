@@ -4,6 +4,10 @@ import {deleteGroups, overwriteGroups} from '../config/derived.js'
 import {passwordFields} from '../config/schema/access.js'
 import {nameMatcher, normalizeName} from '../packaging/names.js'
 import type {Access, FoundAccount, Permission, Rules} from './access.js'
+import type {TokenScope} from './api-tokens/api-token.js'
+import type {TokenLimits} from './api-tokens/token-limits.js'
+import {tokenUser} from './api-tokens/token-text.js'
+import {TokenLogins} from './api-tokens/token-logins.js'
 import {VerifiedCredentials} from './credentials.js'
 import {Memo, whenReady} from './memo.js'
 import {findSpecialGroup} from './names.js'
@@ -20,8 +24,11 @@ import {SlowDown} from './slow-down.js'
 /** Who asks. `groups` are the real ones. */
 export interface Identity {
   readonly username?: string
+  /** With a token: only if that may be used for what administrators do. */
   readonly admin: boolean
   readonly groups: readonly string[]
+  /** Of whoever comes with an API token: narrower than what its owner may. */
+  readonly limits?: TokenLimits
 }
 export const anonymous: Identity = Object.freeze({admin: false, groups: Object.freeze([])})
 
@@ -31,6 +38,9 @@ export interface PolicyOptions {
   /** Called when a better hash of a password that was right could not be stored. For a log. */
   readonly onUpgradeFailed?: (username: string, error: unknown) => void
 }
+
+/** What a token needs for a permission, unless another scope is asked for. */
+const usualScope: Readonly<Record<Permission, TokenScope>> = {read: 'read', write: 'upload'}
 
 /** A user as of a change token. `identity` is missing where nobody can log in. */
 export interface Known {
@@ -75,6 +85,7 @@ export class AccessPolicy {
   readonly #rules = new Memo<Rules>(maxProjects)
   readonly #ruled = new Memo<{readonly projects: ProjectSet | undefined}>(1)
   readonly #readable = new Memo<ProjectSet>(maxListings)
+  readonly #tokens: TokenLogins | undefined
 
   constructor(access: Access, config: Config, options: PolicyOptions = {}) {
     this.#access = access
@@ -87,6 +98,12 @@ export class AccessPolicy {
     this.#upgradeTo = passwords.upgradeHashes ? {scheme, rounds} : undefined
     this.#overwriteGroups = overwriteGroups(config.core)
     this.#deleteGroups = deleteGroups(config.core)
+    this.#tokens =
+      access.tokens &&
+      new TokenLogins(access.tokens, {
+        changeToken: () => access.changeToken(),
+        identify: username => this.identify(username),
+      })
   }
 
   /** Differs whenever a decision may differ. */
@@ -122,6 +139,25 @@ export class AccessPolicy {
     })
   }
 
+  /**
+   * Whom an API token acts for, with its limits; undefined for what is no token, or none any more.
+   * @param address from where it comes. What is wrong is refused more slowly; a right one is never held up by that.
+   * @throws {TooManyAttempts}
+   */
+  authenticateToken(text: string, address?: string): Identity | undefined | Promise<Identity | undefined> {
+    const refuse = () =>
+      Promise.resolve(address).then(from => {
+        if (from !== undefined) this.slowDown.begin(tokenUser, from).failed()
+        return undefined
+      })
+    return whenReady(this.#tokens?.authenticate(text), identity => identity ?? refuse())
+  }
+
+  /** When all that is written behind requests is written. */
+  async settled(): Promise<void> {
+    await this.#tokens?.settled()
+  }
+
   /** A user that is known to be who it is; undefined when there is none or it is pending. */
   identify(username: string): Identity | undefined | Promise<Identity | undefined> {
     return whenReady(this.find(username), ({identity}) => identity)
@@ -132,10 +168,19 @@ export class AccessPolicy {
     this.#verified.clear()
   }
 
-  /** `project` in any spelling. */
-  can(identity: Identity, project: string, permission: Permission): boolean | Promise<boolean> {
-    if (identity.admin) return true
+  /**
+   * @param project in any spelling
+   * @param scope what a token needs for it; it may always do what anybody may without a login
+   */
+  can(
+    asking: Identity,
+    project: string,
+    permission: Permission,
+    scope = usualScope[permission],
+  ): boolean | Promise<boolean> {
     const name = normalizeName(project)
+    const identity = behind(asking, limits => limits.allows(scope, name))
+    if (identity.admin) return true
     return whenReady(this.#access.changeToken(), token =>
       whenReady(
         this.#rules.get(token, name, () => this.#access.getRules(name)),
@@ -146,6 +191,7 @@ export class AccessPolicy {
 
   /** Those of `projects` (normalised names) that `identity` may read, in the same order. Costs no query a project. */
   async visibleProjects(identity: Identity, projects: readonly string[]): Promise<string[]> {
+    if (identity.limits) return this.#visibleToToken(identity.limits, projects)
     if (identity.admin) return [...projects]
     const token = await this.#access.changeToken()
     const {projects: ruled} = await this.#ruled.get(token, '', async () => ({
@@ -163,7 +209,8 @@ export class AccessPolicy {
    * Whether a list of the configuration names `identity`: by a special group, by a real one, or by `admin`, which
    * means administrators. They have no pass of their own.
    */
-  inGroups(identity: Identity, groups: readonly string[]): boolean {
+  inGroups(asking: Identity, groups: readonly string[]): boolean {
+    const identity = behind(asking, () => true)
     return groups.some(group => (group === 'admin' ? identity.admin : isInAny(identity, [group])))
   }
 
@@ -267,6 +314,15 @@ export class AccessPolicy {
     return false
   }
 
+  async #visibleToToken(limits: TokenLimits, projects: readonly string[]): Promise<string[]> {
+    const [owners, everybodys] = await Promise.all([
+      this.visibleProjects(limits.owner, projects),
+      this.visibleProjects(anonymous, projects),
+    ])
+    const visible = new Set([...owners.filter(name => limits.allows('read', name)), ...everybodys])
+    return projects.filter(name => visible.has(name))
+  }
+
   async #lookAtEach(identity: Identity, projects: readonly string[]): Promise<string[]> {
     const limit = pLimit(lookedAtOnce)
     const visible = await Promise.all(projects.map(name => limit(() => this.can(identity, name, 'read'))))
@@ -317,6 +373,13 @@ class ProjectSet {
   has(name: string): boolean {
     return this.names.has(name) || this.#matches(name)
   }
+}
+
+/** Who decides what a token may: its owner, or nobody where the token does not reach. */
+function behind(identity: Identity, reaches: (limits: TokenLimits) => boolean): Identity {
+  const {limits} = identity
+  if (!limits) return identity
+  return reaches(limits) ? limits.owner : anonymous
 }
 
 /** Here `admin` is a group like any other. */

@@ -1,5 +1,5 @@
 import type {Field, Fields} from './fields.js'
-import {configAccessFamilies} from './schema/access.js'
+import {configAccessFamilies, configTokenFamilies} from './schema/access.js'
 import {commonTables, parts} from './schema/index.js'
 import {variableOf} from './environment.js'
 
@@ -10,14 +10,18 @@ export function configReference(): string {
     Object.entries(part.schemas).map(([name, schema]) =>
       section(
         `${part.title}: ${name}`,
-        part.selector === 'auth' && name === 'config'
-          ? {...schema.fields, ...configAccessFamilies}
-          : schema.fields,
+        {...schema.fields, ...(part.selector === 'auth' ? familiesOf(name) : {})},
         `Read when \`pypi.${part.selector} = ${name}\`.`,
       ),
     ),
   )
   return [introduction, ...common, ...backends].join('\n')
+}
+
+/** @param access the short name of an access backend */
+function familiesOf(access: string): Fields {
+  if (access === 'config') return {...configAccessFamilies, ...configTokenFamilies}
+  return access === 'ldap' || access === 'remote' ? configTokenFamilies : {}
 }
 
 const introduction = `# Configuration reference

@@ -12,7 +12,7 @@ export interface Chosen {
 }
 
 /** Families of keys, whose ends are names that the operator gave. */
-const families = ['user.', 'group.', 'package.']
+const families = ['user.', 'group.', 'package.', 'token.']
 
 /** What Python libraries around pypicloud read from the same section, without effect here. */
 const foreign = /^(?:pyramid|pyramid_\w+|debugtoolbar|session|beaker|jinja2|mako|retry|tm|exclog)\./

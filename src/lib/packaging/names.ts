@@ -6,11 +6,26 @@ export const isProjectName = (name: string): boolean => /^[a-z0-9](?:[a-z0-9._-]
 
 /** @param patterns project names in any spelling; `*` stands for any text. */
 export function nameMatcher(patterns: readonly string[]): (normalizedName: string) => boolean {
-  const sources = patterns.map(pattern =>
-    normalizeName(pattern)
-      .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('\\*', '.*'),
-  )
-  const pattern = new RegExp(`^(?:${sources.join('|')})$`, 's')
-  return name => sources.length > 0 && pattern.test(name)
+  const normalized = patterns.map(normalizeName)
+  const names = new Set(normalized.filter(pattern => !pattern.includes('*')))
+  const split = normalized.filter(pattern => pattern.includes('*')).map(pattern => pattern.split('*'))
+  return name => names.has(name) || split.some(parts => hasParts(name, parts))
+}
+
+/**
+ * Whether `name` is the parts in order with any text between them. Not by a regular expression: patterns of API tokens
+ * are anybody's, and `*a*a*a*b` would take it minutes.
+ */
+function hasParts(name: string, parts: readonly string[]): boolean {
+  const [first = '', ...rest] = parts
+  const last = rest.pop() ?? ''
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false
+  const end = name.length - last.length
+  let position = first.length
+  for (const part of rest) {
+    const found = name.indexOf(part, position)
+    if (found < 0 || found + part.length > end) return false
+    position = found + part.length
+  }
+  return true
 }

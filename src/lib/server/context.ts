@@ -1,6 +1,7 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {Logger} from 'pino'
 import type {Access, AccessWriter, Permission} from '../access/access.js'
+import type {TokenScope} from '../access/api-tokens/api-token.js'
 import {whenReady} from '../access/memo.js'
 import {anonymous, type AccessPolicy, type Identity} from '../access/policy.js'
 import type {Backends} from '../backends.js'
@@ -12,6 +13,7 @@ import type {PackageIndex} from '../index/package-index.js'
 import type {PublicAddress} from './http/address.js'
 import type {PpcError} from '../errors.js'
 import {basicCredentials} from './http/basic.js'
+import {tokenIn} from './http/bearer.js'
 import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
 import {formatJson, type Json} from '../python-json.js'
 import {sendJsonText} from './http/json.js'
@@ -36,21 +38,25 @@ export interface Context extends Backends {
 }
 
 /**
- * Who asks: by Basic credentials, else by the cookie of a session. Wrong ones count as none: public pages still answer.
- * No promise when the login is remembered.
+ * Who asks: by an API token or Basic credentials, else by the cookie of a session. Wrong ones count as none: public pages
+ * still answer. No promise when the login is remembered.
  * @throws {HttpError} 403 for a change by cookie without its CSRF token
  */
 export function identify(context: Context, request: FastifyRequest): Identity | Promise<Identity> {
   const {authorization, cookie} = request.headers
   const credentials = authorization === undefined ? undefined : basicCredentials(authorization)
+  const token = authorization === undefined ? undefined : tokenIn(authorization, credentials)
+  const {policy, address, sessions} = context
+  if (token !== undefined) return orNobody(policy.authenticateToken(token, address.client(request)))
   if (credentials) {
     const {username, password} = credentials
-    const found = context.policy.authenticate(username, password, context.address.client(request))
-    return found instanceof Promise ? found.then(orNobody, slowedBy) : orNobody(found)
+    return orNobody(policy.authenticate(username, password, address.client(request)))
   }
-  return cookie === undefined ? anonymous : whenReady(context.sessions.identify(request), orNobody)
+  return cookie === undefined ? anonymous : whenReady(sessions.identify(request), knownOrNobody)
 }
-const orNobody = (identity: Identity | undefined): Identity => identity ?? anonymous
+const knownOrNobody = (identity: Identity | undefined): Identity => identity ?? anonymous
+const orNobody = (found: Identity | undefined | Promise<Identity | undefined>) =>
+  found instanceof Promise ? found.then(knownOrNobody, slowedBy) : knownOrNobody(found)
 
 /** The error for somebody without a right: a login is asked for where there was none, or patience. */
 export function denied(context: Context, identity: Identity): PpcError {
@@ -65,15 +71,20 @@ export async function requireAdmin(context: Context, request: FastifyRequest): P
   return identity
 }
 
-/** @param project normalised. @throws {HttpError} 401 or 403. */
+/**
+ * @param project normalised
+ * @param scope what an API token needs for it, if not what is usual for the permission
+ * @throws {HttpError} 401 or 403
+ */
 export async function requirePermission(
   context: Context,
   request: FastifyRequest,
   project: string,
   permission: Permission,
+  scope?: TokenScope,
 ): Promise<Identity> {
   const identity = await identify(context, request)
-  if (!(await context.policy.can(identity, project, permission))) throw denied(context, identity)
+  if (!(await context.policy.can(identity, project, permission, scope))) throw denied(context, identity)
   return identity
 }
 

@@ -14,6 +14,7 @@ import {packageRoutes} from './routes/packages.js'
 import {searchRoutes} from './routes/search.js'
 import {simpleRoutes} from './routes/simple.js'
 import {staticRoutes} from './routes/static.js'
+import {tokenRoutes} from './routes/tokens.js'
 import {uploadRoutes} from './routes/uploads.js'
 import {userRoutes} from './routes/users.js'
 import type {Route} from './routing/route.js'
@@ -32,6 +33,7 @@ export function routeTable(context: Context): Route[] {
     ...registrationRoutes(context),
     ...passwordRoutes(context),
     ...userRoutes(context),
+    ...tokenRoutes(context),
     ...staticRoutes(),
     ...adminUserRoutes(context),
     ...adminRuleRoutes(context),

@@ -99,6 +99,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
         await filling
         await Promise.allSettled([...context.running])
         await context.pages.settled()
+        await context.policy.settled()
         await diskCache?.[Symbol.asyncDispose]()
       } finally {
         await backends[Symbol.asyncDispose]()

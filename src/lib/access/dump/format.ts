@@ -1,6 +1,7 @@
 import {quote} from '../../python-json.js'
 import type {Access, AclEntry} from '../access.js'
-import {dumpVersion} from './dump.js'
+import {fieldsOf, tokenFieldNames} from '../api-tokens/token-fields.js'
+import {dumpVersion, tokensMember} from './dump.js'
 
 export interface DumpFormat {
   /** Blanks a level, 2 as `ppc-export` on a terminal; without it or with 0 one line, as the download of the web. */
@@ -12,24 +13,37 @@ const chunkLength = 32_768
 
 /**
  * The dump of pypicloud as JSON text, in pieces, ending in a newline: the same keys in the same order, and everything
- * but ASCII escaped as Python does. Rules of `everyone` and `authenticated`, which pypicloud loses, are with the groups'.
+ * but ASCII escaped as Python does. Rules of `everyone` and `authenticated`, which pypicloud loses, are with the groups'. API tokens,
+ * if there are any, come last, in a member that pypicloud reads over.
  */
 export async function* formatDump(access: Access, format: DumpFormat = {}): AsyncGenerator<string> {
   const writer = new JsonWriter(format.indent || undefined)
-  let section: 'start' | 'groups' | 'users' | 'user grants' | 'group grants' | 'pending' = 'start'
   let group: string | undefined
   let project: string | undefined
-  const sections = ['start', 'groups', 'users', 'user grants', 'group grants', 'pending'] as const
+  const sections = [
+    'start',
+    'groups',
+    'users',
+    'user grants',
+    'group grants',
+    'pending',
+    'tokens',
+    'end',
+  ] as const
+  let section: (typeof sections)[number] = 'start'
   /** Ends what is open and begins all sections up to `wanted`, which may have no entries of their own. */
   const enter = (wanted: typeof section) => {
     while (section !== wanted) {
-      const next = sections[sections.indexOf(section) + 1]
+      const hasNoTokens = section === 'pending' && wanted === 'end'
+      const next = hasNoTokens ? 'end' : sections[sections.indexOf(section) + 1]
       if (next === undefined) throw new Error(`entries of a dump out of order: ${wanted} after ${section}`)
       if (section === 'groups') {
         if (group !== undefined) writer.end(']')
         writer.end('}')
-      } else if (section === 'users' || section === 'pending') writer.end(']')
-      else if (section !== 'start') {
+      } else if (section === 'users' || section === 'tokens') writer.end(']')
+      else if (section === 'pending') {
+        if (access.writer) writer.end(']')
+      } else if (section !== 'start') {
         if (project !== undefined) writer.end('}')
         project = undefined
         writer.end('}')
@@ -43,6 +57,7 @@ export async function* formatDump(access: Access, format: DumpFormat = {}): Asyn
         writer.begin('{', 'users')
       } else if (section === 'group grants') writer.begin('{', 'groups')
       else if (section === 'pending' && access.writer) writer.begin('[', 'pending_users')
+      else if (section === 'tokens') writer.begin('[', tokensMember)
     }
   }
 
@@ -90,6 +105,14 @@ export async function* formatDump(access: Access, format: DumpFormat = {}): Asyn
         writer.value(entry.passwordHash, 'password')
         writer.end('}')
         break
+      case 'token': {
+        enter('tokens')
+        const fields = fieldsOf(entry)
+        writer.begin('{')
+        for (const name of tokenFieldNames) writer.value(fields[name], name)
+        writer.end('}')
+        break
+      }
     }
   }
 
@@ -98,8 +121,7 @@ export async function* formatDump(access: Access, format: DumpFormat = {}): Asyn
     write(entry)
     if (writer.text.length >= chunkLength) yield writer.take()
   }
-  enter('pending')
-  if (access.writer) writer.end(']')
+  enter('end')
   writer.end('}')
   yield `${writer.take()}\n`
 }

@@ -1,6 +1,9 @@
 import {InvalidInput} from '../../errors.js'
 import type {AclEntry, Permission, Principal} from '../access.js'
+import type {ApiToken} from '../api-tokens/api-token.js'
+import {tokenFieldNames, tokenOf} from '../api-tokens/token-fields.js'
 import {quote} from '../names.js'
+import {tokensMember} from './dump.js'
 
 /** A lexical piece of JSON text. */
 export interface Token {
@@ -39,7 +42,8 @@ const required = ['allow_register', 'groups', 'users', 'packages'] as const
  *     {"allow_register": bool, "version": text, "groups": {group: [user]},
  *      "users": [{"username", "admin", "password"}],
  *      "packages": {"users": {project: {user: [permission]}}, "groups": {project: {group: [permission]}}},
- *      "pending_users": [{"username", "password"}]}
+ *      "pending_users": [{"username", "password"}],
+ *      "ppc_tokens": [{"id", "owner", "sha256", "name", "scopes", "projects", "created", "expires"}]}
  */
 export function* readDump(emit: (entry: AclEntry) => void, notice: (text: string) => void): Reader {
   const seen = new Set<string>()
@@ -61,7 +65,7 @@ export function* readDump(emit: (entry: AclEntry) => void, notice: (text: string
         })
       case 'users':
         return yield* readArray(path, first, function* (user, userPath) {
-          const fields = yield* readFields(userPath, user, notice)
+          const fields = yield* readFields(userPath, user, userFields, notice)
           const {username, passwordHash} = accountOf(userPath, user, fields)
           const admin = fields.get('admin')
           if (admin !== undefined && typeof admin !== 'boolean') {
@@ -71,8 +75,13 @@ export function* readDump(emit: (entry: AclEntry) => void, notice: (text: string
         })
       case 'pending_users':
         return yield* readArray(path, first, function* (user, userPath) {
-          const fields = yield* readFields(userPath, user, notice)
+          const fields = yield* readFields(userPath, user, userFields, notice)
           emit({kind: 'pending', ...accountOf(userPath, user, fields)})
+        })
+      case tokensMember:
+        return yield* readArray(path, first, function* (token, tokenPath) {
+          const fields = yield* readFields(tokenPath, token, tokenFieldNames, notice)
+          emit({kind: 'token', ...tokenFrom(tokenPath, token, fields)})
         })
       case 'packages':
         return yield* readPackages(path, first, emit, notice)
@@ -133,19 +142,22 @@ function* readRule(path: Path, first: Token, take: (permissions: Permission[]) =
 function* readFields(
   path: Path,
   first: Token,
+  known: readonly string[],
   notice: (text: string) => void,
 ): Reader<ReadonlyMap<string, unknown>> {
   const fields = new Map<string, unknown>()
   yield* readObject(path, first, (key, value) => {
     if (fields.has(key)) throw wrong(at(path, key), value, 'it is there twice')
     fields.set(key, value.kind === '{' || value.kind === '[' ? undefined : value.value)
-    if (!['username', 'admin', 'password'].includes(key)) {
+    if (!known.includes(key)) {
       notice(`${format(at(path, key))} was left out: no dump of pypicloud has it`)
     }
     return skip(at(path, key), value)
   })
   return fields
 }
+
+const userFields = ['username', 'admin', 'password'] as const
 
 function accountOf(path: Path, token: Token, fields: ReadonlyMap<string, unknown>) {
   const username = fields.get('username')
@@ -155,6 +167,15 @@ function accountOf(path: Path, token: Token, fields: ReadonlyMap<string, unknown
     throw wrong(at(path, 'password'), token, 'expected a password hash or null')
   }
   return {username, passwordHash: password}
+}
+
+function tokenFrom(path: Path, token: Token, fields: ReadonlyMap<string, unknown>): ApiToken {
+  try {
+    return tokenOf(Object.fromEntries(fields))
+  } catch (error) {
+    if (error instanceof InvalidInput) throw wrong(path, token, error.message)
+    throw error
+  }
 }
 
 function* readObject(path: Path, first: Token, readValue: (key: string, first: Token) => Reader): Reader {

@@ -1,6 +1,8 @@
 import pLimit from 'p-limit'
 import type {Config} from '../../config/config.js'
 import type {Access, AclEntry, FoundAccount, Grant, Principal, Rules} from '../access.js'
+import type {TokenStore} from '../api-tokens/api-token.js'
+import {exportTokens, readConfigTokens} from '../api-tokens/config-tokens.js'
 import {formatConfigLines} from '../config-lines.js'
 import {openConfigAccess} from '../config.js'
 import {Memo} from '../memo.js'
@@ -17,7 +19,8 @@ export async function openLdapAccess(config: Config): Promise<Access> {
   const settings = await readLdapSettings(config)
   const hasRules = settings.values.fallback === 'config'
   const rules = await openConfigAccess(hasRules ? config : {...config, family: () => []})
-  return new LdapAccess(new Directory(settings), rules, await collectNames(rules), hasRules)
+  const tokens = readConfigTokens(config)
+  return new LdapAccess(new Directory(settings), rules, tokens, await collectNames(rules), hasRules)
 }
 
 /** Somebody who was dismissed is somebody no longer after that time, whatever the configuration says (RULES 11). */
@@ -49,6 +52,7 @@ class LdapAccess implements Access {
   constructor(
     private readonly directory: Directory,
     private readonly rules: Access,
+    readonly tokens: TokenStore,
     private readonly names: ReadonlySet<string>,
     hasRules: boolean,
   ) {
@@ -138,13 +142,14 @@ class LdapAccess implements Access {
     for await (const entry of this.rules.exportEntries()) {
       if (entry.kind === 'grant') {
         if ('group' in entry.principal) ofGroups.push(entry)
-      } else if (entry.kind !== 'user') yield entry
+      } else if (entry.kind !== 'user' && entry.kind !== 'token') yield entry
     }
     const users = await this.listUsers()
     for (const user of users) yield {kind: 'user', ...user, passwordHash: null}
     const grants = await Promise.all(users.map(({username}) => this.rules.listGrants({user: username})))
     for (const grant of byProject(grants.flat())) yield {kind: 'grant', ...grant}
     yield* ofGroups
+    yield* exportTokens(this.tokens)
   }
 
   async listOrphans(): Promise<Grant[]> {

@@ -3,6 +3,8 @@ import type {Config} from '../../config/config.js'
 import type {Values} from '../../config/fields.js'
 import {remoteAccessFields} from '../../config/schema/access.js'
 import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} from '../access.js'
+import type {TokenStore} from '../api-tokens/api-token.js'
+import {exportTokens, readConfigTokens} from '../api-tokens/config-tokens.js'
 import {findSpecialGroup, specialGroups} from '../names.js'
 import {byCodePoint, RulesBuilder} from '../rules.js'
 import {
@@ -35,7 +37,7 @@ export async function openRemoteAccess(config: Config): Promise<Access> {
         : `${config.file}: ${key}`
     },
   })
-  const access = new RemoteAccess(server, values)
+  const access = new RemoteAccess(server, values, readConfigTokens(config))
   try {
     await access.check()
     return access
@@ -58,6 +60,7 @@ class RemoteAccess implements Access {
   constructor(
     private readonly server: RemoteServer,
     private readonly values: RemoteValues,
+    readonly tokens: TokenStore,
   ) {
     this.name = server.name
     this.verifiedForSeconds = values.cacheTime === 0 ? 0 : longestTrustSeconds
@@ -170,6 +173,7 @@ class RemoteAccess implements Access {
       const byProject = grants.flat().sort((a, b) => byCodePoint(a.project, b.project))
       for (const grant of byProject) yield {kind: 'grant', ...grant}
     }
+    yield* exportTokens(this.tokens)
   }
 
   listOrphans(): Promise<Grant[]> {

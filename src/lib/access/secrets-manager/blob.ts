@@ -1,3 +1,6 @@
+import {InvalidInput} from '../../errors.js'
+import type {ApiToken} from '../api-tokens/api-token.js'
+import {fieldsOf, tokenOf} from '../api-tokens/token-fields.js'
 import {formatTree, parseTree, type Tree, type TreeMap} from './json.js'
 
 /** What is in the secret can't be read as access rules. */
@@ -5,6 +8,8 @@ export class BadBlob extends Error {}
 
 /** A mark of ours that pypicloud carries along: there is, or once was, an administrator (RULES 30). */
 const hadAdminKey = 'ppc_had_admin'
+/** API tokens, by id, which pypicloud carries along too. What of them is empty is left out. */
+const tokensKey = 'ppc_tokens'
 
 /**
  * The rules as pypicloud keeps them in a secret (COMPAT §5.10):
@@ -71,6 +76,17 @@ export class Blob {
     this.root.set(hadAdminKey, true)
   }
 
+  /** Undefined before the first one. */
+  get tokens(): Map<string, TreeMap> | undefined {
+    return this.root.get(tokensKey) as Map<string, TreeMap> | undefined
+  }
+  setToken(token: ApiToken): void {
+    const {id, ...fields} = fieldsOf(token)
+    const tokens: TreeMap = (this.tokens as TreeMap | undefined) ?? new Map<string, Tree>()
+    tokens.set(id, new Map<string, Tree>(Object.entries(fields).filter(([, value]) => value)))
+    this.root.set(tokensKey, tokens)
+  }
+
   has(username: string): boolean {
     return this.users.has(username) || this.pending.has(username)
   }
@@ -94,6 +110,7 @@ export class Blob {
     }
     for (const name of mapAt(this.root, ['groups']).keys()) checkTexts(this.root, ['groups', name])
     checkTexts(this.root, ['admins'])
+    if (this.tokens) checkTokens(this.root)
     for (const project of mapAt(this.root, ['packages']).keys()) {
       const parts = mapAt(this.root, ['packages', project])
       for (const kind of ['groups', 'users'].filter(key => parts.has(key))) {
@@ -112,6 +129,17 @@ function mapAt(root: TreeMap, path: readonly string[]): TreeMap {
   const found = valueAt(root, path)
   if (!(found instanceof Map)) throw wrong(path, 'an object')
   return found
+}
+
+function checkTokens(root: TreeMap): void {
+  for (const id of mapAt(root, [tokensKey]).keys()) {
+    try {
+      tokenOf({...Object.fromEntries(mapAt(root, [tokensKey, id])), id})
+    } catch (error) {
+      if (error instanceof InvalidInput) throw wrong([tokensKey, id], 'an API token')
+      throw error
+    }
+  }
 }
 
 function checkTexts(root: TreeMap, path: readonly string[]): void {

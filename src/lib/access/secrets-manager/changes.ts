@@ -97,7 +97,7 @@ export function revoke(blob: Blob, project: string, principal: Principal, permis
   }
 }
 
-/** Memberships and rules. pypicloud leaves rules of groups behind, and deleted users among the administrators. */
+/** Memberships, rules and tokens. pypicloud leaves rules of groups behind, and deleted users among the administrators. */
 export function deleteTraces(blob: Blob, principal: Principal): void {
   const {kind, name} = ofPrincipal(principal)
   for (const spelling of [...blob.projects.keys()]) {
@@ -106,6 +106,7 @@ export function deleteTraces(blob: Blob, principal: Principal): void {
   if (kind === 'group') return
   for (const members of blob.groups.values()) drop(members, name)
   drop(blob.admins, name)
+  for (const [id, token] of blob.tokens ?? []) if (token.get('owner') === name) blob.tokens?.delete(id)
 }
 
 /** A project without rules, and without anything that we don't know. */

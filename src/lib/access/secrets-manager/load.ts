@@ -17,6 +17,7 @@ export interface Collected {
   readonly groups: Entry<'group'>[]
   readonly members: Entry<'member'>[]
   readonly grants: Entry<'grant'>[]
+  readonly tokens: Entry<'token'>[]
 }
 
 /** Every entry takes some ten bytes of a secret: a dump with more of them, even of unknown users, is a mistake. */
@@ -30,7 +31,7 @@ const maxNameCharacters = 16 * maxSecretBytes
  */
 export async function collect(entries: AsyncIterable<AclEntry>): Promise<Collected> {
   const dump: Collected = {
-    ...{registration: undefined, users: [], pending: [], groups: [], members: [], grants: []},
+    ...{registration: undefined, users: [], pending: [], groups: [], members: [], grants: [], tokens: []},
   }
   const seen = new Set<string>()
   let count = 0
@@ -60,6 +61,7 @@ function sortIn(dump: Collected, entry: AclEntry): void {
   else if (entry.kind === 'pending') dump.pending.push(entry)
   else if (entry.kind === 'group') dump.groups.push(entry)
   else if (entry.kind === 'member') dump.members.push(entry)
+  else if (entry.kind === 'token') dump.tokens.push(entry)
   else dump.grants.push(entry)
 }
 
@@ -74,6 +76,8 @@ function keyOf(entry: AclEntry): string | undefined {
       return JSON.stringify(['member', entry.group, entry.username])
     case 'grant':
       return JSON.stringify([entry.project, entry.principal])
+    case 'token':
+      return JSON.stringify(['token', entry.id])
     default:
       return JSON.stringify([entry.kind, entry.username])
   }
@@ -81,6 +85,7 @@ function keyOf(entry: AclEntry): string | undefined {
 
 function nameOf(entry: AclEntry): string {
   if (entry.kind === 'group') return `the group ${quote(entry.name)}`
+  if (entry.kind === 'token') return `the API token ${quote(entry.id)}`
   if (entry.kind !== 'grant') return `the user ${quote('username' in entry ? entry.username : '')}`
   const who =
     'user' in entry.principal
@@ -103,11 +108,20 @@ export function merge(blob: Blob, dump: Collected): LoadReport {
   }
   const membersAdded = mergeMembers(blob, dump, notices)
   const grantsAdded = mergeGrants(blob, dump, notices)
+  const tokensAdded = mergeTokens(blob, dump, notices)
   const registrationChanged = dump.registration !== undefined && dump.registration !== blob.allowsRegistration
   if (registrationChanged) blob.allowsRegistration = dump.registration === true
   // a store that was restored is no new installation, even if the dump has no administrator (RULES 30)
   if (users.usersAdded > 0) blob.markAdmin()
-  return {...users, groupsAdded, membersAdded, grantsAdded, registrationChanged, notices: notices.list()}
+  return {
+    ...users,
+    groupsAdded,
+    membersAdded,
+    grantsAdded,
+    tokensAdded,
+    registrationChanged,
+    notices: notices.list(),
+  }
 }
 
 function mergeUsers(blob: Blob, dump: Collected, notices: LoadNotices) {
@@ -162,6 +176,18 @@ function mergeGrants(blob: Blob, dump: Collected, notices: LoadNotices): number 
     if (isThere) added += addPermissions(blob, project, principal, permissions)
     else if ('user' in principal) notices.nobodysRule(project, 'user', principal.user)
     else notices.nobodysRule(project, 'group', principal.group)
+  }
+  return added
+}
+
+function mergeTokens(blob: Blob, dump: Collected, notices: LoadNotices): number {
+  let added = 0
+  for (const token of dump.tokens) {
+    if (!blob.has(token.owner)) notices.nobodysToken(token.id, token.owner)
+    else if (!blob.tokens?.has(token.id)) {
+      blob.setToken(token)
+      added += 1
+    }
   }
   return added
 }

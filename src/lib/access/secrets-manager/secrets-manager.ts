@@ -2,6 +2,7 @@ import type {Config} from '../../config/config.js'
 import {HostCounter} from '../../host-counter.js'
 import {normalizeName} from '../../packaging/names.js'
 import type {Access, AccessWriter, Account, AclEntry, Grant, Principal, Rules} from '../access.js'
+import {withoutUse, type TokenStore} from '../api-tokens/api-token.js'
 import {byCodePoint} from '../rules.js'
 import type {Blob} from './blob.js'
 import {Committer} from './committer.js'
@@ -9,6 +10,7 @@ import {CurrentRules} from './current.js'
 import * as reading from './reading.js'
 import {Secret} from './secret.js'
 import {originOf, readSecretSettings} from './settings.js'
+import {listTokens, SecretsManagerTokens} from './tokens.js'
 import {SecretsManagerWriter} from './writer.js'
 
 /** Users, groups and rules in one secret of AWS Secrets Manager, as pypicloud keeps them there (COMPAT §5.10). */
@@ -31,6 +33,7 @@ export async function openSecretsManagerAccess(config: Config): Promise<Access> 
 class SecretsManagerAccess implements Access {
   readonly name: string
   readonly writer: AccessWriter
+  readonly tokens: TokenStore
   readonly #committer: Committer
 
   constructor(
@@ -40,6 +43,7 @@ class SecretsManagerAccess implements Access {
   ) {
     this.name = secret.origin.secret
     this.#committer = new Committer(secret, current)
+    this.tokens = new SecretsManagerTokens(current, this.#committer)
     this.writer = new SecretsManagerWriter(secret, current, this.#committer)
   }
 
@@ -94,7 +98,11 @@ class SecretsManagerAccess implements Access {
   }
 
   async *exportEntries(): AsyncGenerator<AclEntry> {
-    yield* reading.exportEntries(await this.#blob())
+    const blob = await this.#blob()
+    yield* reading.exportEntries(blob)
+    const tokens = listTokens(blob)
+    tokens.sort((a, b) => byCodePoint(a.owner, b.owner) || byCodePoint(a.id, b.id))
+    for (const token of tokens) yield {kind: 'token', ...withoutUse(token)}
   }
 
   async listOrphans(): Promise<Grant[]> {

@@ -2,8 +2,10 @@ import type {Database} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry} from '../access.js'
 import {specialGroups} from '../names.js'
+import {tokenOf} from '../api-tokens/token-fields.js'
 import {permissionsOf} from '../rules.js'
 import {keyvals} from './tables.js'
+import {hasTokenTable, tokenTable} from './token-table.js'
 
 /** One entry of a dump. The parts are in its order; `first` and `second` sort within a part. */
 interface Row {
@@ -14,11 +16,11 @@ interface Row {
   readonly a: unknown
   readonly b: unknown
 }
-const Part = {registration: 0, group: 1, user: 2, userGrant: 3, groupGrant: 4, pending: 5} as const
+const Part = {registration: 0, group: 1, user: 2, userGrant: 3, groupGrant: 4, pending: 5, token: 6} as const
 type Part = (typeof Part)[keyof typeof Part]
 
 /** In one query, so that a dump is of one moment. A group's own row comes before its members': '' sorts first. */
-function everything({name: database, exact}: Dialect): string {
+function everything({name: database, exact}: Dialect, hasTokens: boolean): string {
   const madeWhen = database === 'sqlite' ? 'rowid' : "''" // servers keep no order of rows
   const flag = (column: string) => `CASE WHEN ${column} THEN 1 ELSE 0 END`
   return `
@@ -42,15 +44,24 @@ function everything({name: database, exact}: Dialect): string {
     SELECT ${Part.groupGrant}, ${exact('p.package')}, ${exact('p.groupname')}, NULL,
       ${flag('p."read"')}, ${flag('p."write"')}
       FROM pypicloud_group_permissions p
-      WHERE p.groupname IN (${special}) OR p.groupname IN (SELECT name FROM pypicloud_groups)`
+      WHERE p.groupname IN (${special}) OR p.groupname IN (SELECT name FROM pypicloud_groups)${hasTokens ? tokens({exact}) : ''}`
 }
+
+/** Fields of a token in one column, a line each: none of them holds a line break. */
+const tokenLines = ['sha256', 'name', 'scopes', 'projects', 'created', 'expires'] as const
+const tokens = ({exact}: Pick<Dialect, 'exact'>): string => `
+    UNION ALL
+    SELECT ${Part.token}, ${exact('t.owner')}, ${exact('t.id')},
+      ${exact(`(${tokenLines.map(field => `coalesce(t.${field}, '')`).join(` || '\n' || `)})`)}, 0, 0
+      FROM ${tokenTable} t JOIN pypicloud_users u ON u.username = t.owner`
+
 const special = specialGroups.map(group => `'${group}'`).join(', ')
 
 /** Users come in the order in which they were made where the database knows it, as in pypicloud's dumps; the rest by name. */
 export async function* exportRows(database: Database): AsyncGenerator<AclEntry> {
   const {knex, dialect} = database
   const query = knex
-    .from(knex.raw(`(${everything(dialect)}) AS entries`))
+    .from(knex.raw(`(${everything(dialect, await hasTokenTable(knex, dialect))}) AS entries`))
     .select('*')
     .orderBy(['part', 'first', 'second', 'a'])
   for await (const row of database.iterate<Row>(query)) yield toEntry(row)
@@ -78,5 +89,10 @@ function toEntry({part, first, second, text, a, b}: Row): AclEntry {
     }
     case Part.pending:
       return {kind: 'pending', username: second, passwordHash: text}
+    case Part.token: {
+      const lines = (text ?? '').split('\n')
+      const fields = Object.fromEntries(tokenLines.map((field, index) => [field, lines[index]]))
+      return {kind: 'token', ...tokenOf({...fields, id: second, owner: String(first)})}
+    }
   }
 }

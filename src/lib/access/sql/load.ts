@@ -3,10 +3,13 @@ import {InvalidInput} from '../../errors.js'
 import type {Database, OneConnection} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry, LoadReport} from '../access.js'
+import {tokenFieldNames} from '../api-tokens/token-fields.js'
 import {loadNotice, maxNotices} from '../load-notices.js'
 import {quote, specialGroups} from '../names.js'
 import {maybeRefused} from './odd-names.js'
 import {keyvals} from './tables.js'
+import {createTokenTable, hasTokenTable, tokenTable} from './token-table.js'
+import {noteTokenChange} from './tokens.js'
 import {addSpecialGroups, markAdmin, rememberAdmin} from './writer.js'
 import {openStage, type Stage} from './stage.js'
 
@@ -29,6 +32,8 @@ export function loadEntries(
       }
       await stage.flush()
       await refuseDuplicates(connection, dialect, stage)
+      // before the transaction, which on MySQL would end with it
+      if (stage.hasTokens && !dryRun) await createTokenTable(database)
       let report: LoadReport | undefined
       const rollback = new Error('dry run')
       try {
@@ -49,7 +54,7 @@ export function loadEntries(
 async function refuseDuplicates(
   connection: OneConnection,
   {exact}: Dialect,
-  {users, groups, grants}: Stage,
+  {users, groups, grants, tokens}: Stage,
 ): Promise<void> {
   const findTwice = async (table: string, names: string[], more: string[] = []) => {
     const kept = [...names.map(name => `min(${name}) AS ${name}`), ...more].join(', ')
@@ -61,6 +66,8 @@ async function refuseDuplicates(
   if (user) throw new InvalidInput(`the dump has the user ${quote(String(user['username']))} twice`)
   const group = await findTwice(groups, ['name'])
   if (group) throw new InvalidInput(`the dump has the group ${quote(String(group['name']))} twice`)
+  const token = await findTwice(tokens, ['id'])
+  if (token) throw new InvalidInput(`the dump has the API token ${quote(String(token['id']))} twice`)
   const grant = await findTwice(grants, ['package', 'name'], ['kind'])
   if (grant) {
     const {package: project, kind, name} = grant
@@ -87,11 +94,20 @@ class Merge {
     const membersAdded = await this.#mergeMembers()
     const grantsAdded =
       (await this.#mergeGrants('user', 'username')) + (await this.#mergeGrants('group', 'groupname'))
+    const tokensAdded = this.stage.hasTokens ? await this.#mergeTokens() : 0
     const registrationChanged = await this.#mergeRegistration()
     // a store that was restored is no new installation, even if the dump has no administrator (RULES 30)
     if (users.usersAdded > 0) await markAdmin(this.trx)
     await rememberAdmin(this.trx)
-    return {...users, groupsAdded, membersAdded, grantsAdded, registrationChanged, notices: this.#notices}
+    return {
+      ...users,
+      groupsAdded,
+      membersAdded,
+      grantsAdded,
+      tokensAdded,
+      registrationChanged,
+      notices: this.#notices,
+    }
   }
 
   async #mergeUsers(): Promise<
@@ -240,6 +256,26 @@ class Merge {
     const named = rows.map(row => String(row['name']))
     const groups = specialGroups.filter(group => named.includes(group))
     await addSpecialGroups(this.trx, this.dialect, groups)
+  }
+
+  /** In a dry run, there may be no table yet. */
+  async #mergeTokens(): Promise<number> {
+    const {trx, dialect} = this
+    const {tokens} = this.stage
+    const hasOwner = `EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${dialect.same('u.username', 's.owner')})`
+    await this.#report(
+      `SELECT s.id AS name, s.owner AS a FROM ${tokens} s WHERE NOT ${hasOwner}`,
+      (id, {a}) => loadNotice.nobodysToken(id, String(a)),
+    )
+    const hasTable = await hasTokenTable(trx, dialect)
+    const isNew = `NOT EXISTS (SELECT 1 FROM ${tokenTable} t WHERE ${dialect.same('t.id', 's.id')})`
+    const source = `FROM ${tokens} s WHERE ${hasOwner} ${hasTable ? `AND ${isNew}` : ''}`
+    const count = await this.#count(source)
+    if (count === 0 || !hasTable) return count
+    const columns = tokenFieldNames.join(', ')
+    await trx.raw(`INSERT INTO ${tokenTable} (${columns}) SELECT ${columns} ${source}`)
+    await noteTokenChange(trx)
+    return count
   }
 
   async #mergeRegistration(): Promise<boolean> {

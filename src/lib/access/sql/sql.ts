@@ -11,6 +11,7 @@ import {permissionsOf, RulesBuilder} from '../rules.js'
 import {exportRows} from './export.js'
 import {maybeNotNormalized} from './odd-names.js'
 import {createTables, keyvals} from './tables.js'
+import {SqlTokens} from './tokens.js'
 import {isRemembered, rememberAdmin, SqlAccessWriter} from './writer.js'
 
 const watched: Watched = {
@@ -63,12 +64,14 @@ interface PermissionRow {
 class SqlAccess implements Access {
   readonly name: string
   readonly writer: AccessWriter
+  readonly tokens: SqlTokens
   /** Spellings that are stored though not normalised, by normalised name; as of a change token. */
   #spellings: {token: string; byName: Promise<ReadonlyMap<string, readonly string[]>>} | undefined
 
   constructor(private readonly database: Database) {
     this.name = database.name
     this.writer = new SqlAccessWriter(database)
+    this.tokens = new SqlTokens(database)
   }
 
   changeToken(): string | Promise<string> {

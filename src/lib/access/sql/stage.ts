@@ -2,6 +2,7 @@ import type {OneConnection, SqlValue} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
 import {InvalidInput} from '../../errors.js'
 import type {AclEntry} from '../access.js'
+import {fieldsOf, tokenFieldNames} from '../api-tokens/token-fields.js'
 import {maxLength, quote} from '../names.js'
 
 /** Rows that wait in memory for their INSERT: more of them save no time. */
@@ -9,7 +10,7 @@ const rowsPerInsert = 200
 
 let stages = 0
 
-const stagedTables = ['users', 'groups', 'members', 'grants'] as const
+const stagedTables = ['users', 'groups', 'members', 'grants', 'tokens'] as const
 type StagedTable = (typeof stagedTables)[number]
 
 const columns: Readonly<Record<StagedTable, readonly string[]>> = {
@@ -17,13 +18,17 @@ const columns: Readonly<Record<StagedTable, readonly string[]>> = {
   groups: ['name'],
   members: ['grp', 'username'],
   grants: ['package', 'kind', 'name', '"read"', '"write"'],
+  tokens: tokenFieldNames,
 }
+/** What databases have room for beyond the length of a name. */
+const longColumns: ReadonlySet<string | undefined> = new Set(['password', 'scopes', 'projects'])
 
 const onSqlite: Readonly<Record<StagedTable, string>> = {
   users: '(username TEXT, password TEXT, admin INT, pending INT)',
   groups: '(name TEXT)',
   members: '(grp TEXT, username TEXT)',
   grants: '(package TEXT, kind TEXT, name TEXT, "read" INT, "write" INT)',
+  tokens: `(${tokenFieldNames.map(name => `${name} TEXT`).join(', ')})`,
 }
 
 /** Columns as those that they are compared with, so that comparisons find them by an index. */
@@ -33,6 +38,8 @@ const likeTheirs: Readonly<Record<StagedTable, string>> = {
   members: 'SELECT g.name AS grp, u.username FROM pypicloud_groups g CROSS JOIN pypicloud_users u',
   grants: `SELECT p.package, u.username AS kind, u.username AS name, u.admin AS "read", u.admin AS "write"
     FROM pypicloud_user_permissions p CROSS JOIN pypicloud_users u`,
+  tokens: `SELECT username AS id, username AS owner, username AS sha256, password AS name, password AS scopes,
+    password AS projects, username AS created, nullif(username, '') AS expires FROM pypicloud_users`,
 }
 
 /**
@@ -44,7 +51,9 @@ export class Stage {
   readonly groups: string
   readonly members: string
   readonly grants: string
+  readonly tokens: string
   registration: boolean | undefined
+  hasTokens = false
   readonly #waiting: Readonly<Record<StagedTable, SqlValue[][]>>
 
   constructor(
@@ -56,7 +65,8 @@ export class Stage {
     this.groups = `${prefix}_groups`
     this.members = `${prefix}_members`
     this.grants = `${prefix}_grants`
-    this.#waiting = {users: [], groups: [], members: [], grants: []}
+    this.tokens = `${prefix}_tokens`
+    this.#waiting = {users: [], groups: [], members: [], grants: [], tokens: []}
   }
 
   async create(): Promise<void> {
@@ -92,13 +102,21 @@ export class Stage {
         const flags = [Number(permissions.includes('read')), Number(permissions.includes('write'))]
         return this.#put('grants', [project, kind, name, ...flags])
       }
+      case 'token': {
+        this.hasTokens = true
+        const fields = fieldsOf(entry)
+        return this.#put(
+          'tokens',
+          tokenFieldNames.map(name => fields[name]),
+        )
+      }
     }
   }
 
   #put(table: StagedTable, row: SqlValue[]): Promise<void> | undefined {
     if (this.dialect.name !== 'sqlite') {
       for (const [index, value] of row.entries()) {
-        if (columns[table][index] !== 'password' && typeof value === 'string') checkLength(value)
+        if (typeof value === 'string' && !longColumns.has(columns[table][index])) checkLength(value)
       }
     }
     const rows = this.#waiting[table]

@@ -49,6 +49,8 @@ export const keyvals = {
   registration: 'allow_register',
   /** Ours: this store has, or once had, an administrator (RULES 30). */
   hadAdmin: 'ppc_had_admin',
+  /** Ours: differs after every change of API tokens. */
+  tokens: 'ppc_tokens',
 } as const
 
 /**

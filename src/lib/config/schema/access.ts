@@ -69,6 +69,15 @@ export const configAccessFamilies = {
   }),
 } as const
 
+/** API tokens, where users can't be written: config, ldap, remote. Read by `config.family()`. */
+export const configTokenFamilies = {
+  tokens: family('token.*', {
+    since: 'ours',
+    secret: true,
+    help: 'An API token, as ppc token create prints it: what it is for, the digest of its text, and its owner. For pypi.auth = config, ldap and remote.',
+  }),
+} as const
+
 /** `pypi.auth = sql`. */
 export const sqlAccessFields = {
   url: text('auth.db.url', {

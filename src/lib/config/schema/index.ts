@@ -3,7 +3,13 @@ import {caches} from '../../cache/registry.js'
 import type {BackendEntry} from '../../registry.js'
 import {storages} from '../../storage/registry.js'
 import type {Fields} from '../fields.js'
-import {accessSchemas, configAccessFamilies, passwordFields, tokenFields} from './access.js'
+import {
+  accessSchemas,
+  configAccessFamilies,
+  configTokenFamilies,
+  passwordFields,
+  tokenFields,
+} from './access.js'
 import {cacheSchemas} from './cache.js'
 import {coreFields} from './core.js'
 import {isHttpUrl} from '../derived.js'
@@ -35,7 +41,7 @@ export const parts: readonly Part[] = [
     title: 'Access',
     entries: accesses,
     schemas: accessSchemas,
-    prefixes: ['auth.', 'user.', 'group.', 'package.'],
+    prefixes: ['auth.', 'user.', 'group.', 'package.', 'token.'],
   },
 ]
 
@@ -71,6 +77,7 @@ export const allTables: readonly Fields[] = [
   ...commonTables.map(({schema}) => schema.fields),
   ...parts.flatMap(part => Object.values(part.schemas).map(schema => schema.fields)),
   configAccessFamilies,
+  configTokenFamilies,
 ]
 
 /** Every key that is known by its full name. */

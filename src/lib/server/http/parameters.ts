@@ -24,6 +24,16 @@ export class Parameters {
     }
     return value
   }
+  /** A list of texts, or one text with commas or blanks in between. @throws {HttpError} 400 when it is neither. */
+  texts(name: string): string[] {
+    const value = this.values.get(name)
+    if (!Array.isArray(value))
+      return this.text(name)
+        .split(/[\s,]+/)
+        .filter(Boolean)
+    if (value.every(item => typeof item === 'string')) return value
+    throw new HttpError(400, `Argument '${name}' must be a list of texts`, {form: 'raised'})
+  }
   /** Text is read as it is meant: `true`, `yes`, `on`, `1` and their opposites. @throws {HttpError} 400 for others. */
   flag(name: string): boolean {
     const value = this.values.get(name)

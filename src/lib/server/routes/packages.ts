@@ -52,7 +52,7 @@ export function packageRoutes(context: Context): Route[] {
 
   const remove = async (request: RouteRequest<'project' | 'file'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
-    const identity = await requirePermission(context, request, project, 'write')
+    const identity = await requirePermission(context, request, project, 'write', 'delete')
     if (!policy.mayDelete(identity)) throw forbidden('Package deletion is unallowed.')
     const file = await index.findFile(request.params.file)
     if (!file || file.name !== project) throw new HttpError(400, `Could not find ${request.params.file}`)

@@ -207,8 +207,10 @@ const jsonAnswers = {
 }
 
 /** The same for readers who see the same list. */
-const readerOf = ({admin, username}: Identity): string =>
-  admin ? 'admin' : username === undefined ? 'anonymous' : `user ${username}`
+const readerOf = ({admin, username, limits}: Identity): string => {
+  if (limits) return `token ${limits.key}`
+  return admin ? 'admin' : username === undefined ? 'anonymous' : `user ${username}`
+}
 
 const typeOf = (request: FastifyRequest): PageType =>
   simpleType(

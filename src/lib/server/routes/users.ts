@@ -2,6 +2,7 @@ import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {Verified} from '../../access/policy.js'
 import {changePassword, register} from '../accounts.js'
 import {denied, identify, sendEmpty, type Context} from '../context.js'
+import {forbidden} from '../http/errors.js'
 import {readParameters} from '../http/parameters.js'
 import {empty, json, note} from '../routing/answers.js'
 import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
@@ -24,8 +25,9 @@ export function userRoutes(context: Context): Route[] {
   }
   const change = async (request: FastifyRequest, reply: FastifyReply) => {
     const identity = await identify(context, request)
-    const {username} = identity
+    const {username, limits} = identity
     if (username === undefined) throw denied(context, identity)
+    if (limits) throw forbidden('An API token can not change a password.')
     const parameters = await readParameters(request)
     const [old, wanted] = [parameters.text('old_password'), parameters.text('new_password')]
     const address = context.address.client(request)

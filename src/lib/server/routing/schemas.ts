@@ -1,3 +1,5 @@
+import {tokenScopes} from '../../access/api-tokens/api-token.js'
+
 /** JSON Schemas of what routes answer, by the name that the OpenAPI document gives them. */
 const text = {type: 'string'} as const
 const maybeText = {type: ['string', 'null']} as const
@@ -9,6 +11,17 @@ const object = (properties: Record<string, unknown>, optional: readonly string[]
 })
 const listOf = (items: unknown) => ({type: 'array', items})
 const permission = {enum: ['read', 'write']} as const
+
+const apiToken = {
+  id: text,
+  user: text,
+  name: text,
+  scopes: listOf({enum: tokenScopes}),
+  projects: {...listOf(text), description: 'names and patterns; none means every project'},
+  created: text,
+  expires: maybeText,
+  last_used: {...maybeText, description: 'to some minutes, where it is recorded'},
+}
 
 export const schemas = {
   Text: text,
@@ -59,6 +72,12 @@ export const schemas = {
     user: listOf(object({username: text, permissions: listOf(permission)})),
     group: listOf(object({group: text, permissions: listOf(permission)})),
   }),
+  ApiToken: object(apiToken),
+  NewApiToken: object({
+    token: {...text, description: 'what the client sends; it is shown this once'},
+    ...apiToken,
+  }),
+  ApiTokens: object({tokens: listOf({$ref: '#/components/schemas/ApiToken'})}),
   SignupToken: object({token: text, token_url: text}),
   Rebuild: object({state: text}, ['state']),
   Coded: object({code: {type: 'integer'}, message: text}),
