@@ -70,7 +70,7 @@ describe('pages', () => {
           const headers = {accept, 'accept-encoding': encoding}
           const first = await get(url, headers)
           assert.equal(first.statusCode, 200)
-          assert.equal(first.headers.vary, 'Accept, Accept-Encoding, Authorization')
+          assert.equal(first.headers.vary, 'Accept, Accept-Encoding, Authorization, Cookie')
           const etag = String(first.headers.etag)
           assert.match(etag, /^"[^"]+"$/)
           const second = await get(url, {...headers, 'if-none-match': etag})
