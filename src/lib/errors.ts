@@ -87,6 +87,18 @@ export class Conflict extends PpcError {
   override readonly statusCode = 409
 }
 
+/** The project takes no files: it is archived or quarantined. Or it gives none. */
+export class ProjectClosed extends PpcError {
+  readonly code = 'PPC_PROJECT_CLOSED'
+  override readonly statusCode = 403
+}
+
+/** The storage has no safe place for what should be noted. */
+export class NotKept extends PpcError {
+  readonly code = 'PPC_NOT_KEPT'
+  override readonly statusCode = 501
+}
+
 /** The disk, bucket or quota is full, or may not be written. */
 export class StorageFailed extends PpcError {
   readonly code = 'PPC_STORAGE_FAILED'

@@ -1,11 +1,10 @@
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
-import type {DistFile} from '../packaging/dist-file.js'
+import {sizeOf, type DistFile} from '../packaging/dist-file.js'
 import type {CachedObject, DiskCache, ObjectSource} from '../storage/disk-cache/disk-cache.js'
 import type {PackageStorage} from '../storage/package-storage.js'
 import type {ByteRange} from '../storage/storage.js'
 import type {PackageIndex} from './package-index.js'
-import {sizeOf} from './pages/project-page.js'
 
 /** A file that is stored, and what a client may know before it has the bytes. */
 export interface Download {

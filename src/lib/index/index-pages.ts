@@ -1,10 +1,12 @@
-import pLimit from 'p-limit'
 import type {Cache} from '../cache/cache.js'
-import type {DistFile} from '../packaging/dist-file.js'
+import {Completion} from './completion.js'
 import type {PackageIndex} from './package-index.js'
 import {PageCache, type Page} from './page-cache.js'
+import {addressBelow} from './pages/markup.js'
+import {projectDetail, type ProjectDetail} from './pages/project-detail.js'
+import {renderProjectHtml} from './pages/project-html.js'
+import {renderProjectJson} from './pages/project-json.js'
 import {renderListHtml, renderListJson} from './pages/project-list.js'
-import {projectPage, renderProjectHtml, renderProjectJson, sizeOf} from './pages/project-page.js'
 
 export type {Encoded, Page} from './page-cache.js'
 
@@ -13,23 +15,20 @@ export type PageType =
   'text/html' | 'application/vnd.pypi.simple.v1+html' | 'application/vnd.pypi.simple.v1+json'
 
 const isJson = (type: PageType): boolean => type.endsWith('json')
-/** Milliseconds until sizes that could not be completed are tried again. */
-const retryAfter = 60_000
 
 /** The pages of the simple API, as bytes that are made once for each change. */
 export class IndexPages {
   readonly #index: PackageIndex
   readonly #cache: Cache
   readonly #pages: PageCache
-  /** Projects whose sizes are being completed, or could not be: until when they are left alone. */
-  readonly #completing = new Map<string, number>()
-  readonly #work = new Set<Promise<void>>()
+  readonly #completion: Completion
 
   /** @param options `capacity`: bytes of pages that are kept. */
   constructor(parts: {index: PackageIndex; cache: Cache}, options: {capacity?: number} = {}) {
     this.#index = parts.index
     this.#cache = parts.cache
     this.#pages = new PageCache(options.capacity)
+    this.#completion = new Completion(parts.index, parts.cache)
   }
 
   /**
@@ -38,9 +37,22 @@ export class IndexPages {
    * @returns undefined when the index has no file of it. No promise on a hit.
    */
   project(project: string, type: PageType, root: string): Page | undefined | Promise<Page | undefined> {
+    this.#index.projectNotes.poll()
     const token = this.#cache.changeToken(project)
     if (typeof token === 'string') return this.#project(project, type, root, token)
     return token.then(known => this.#project(project, type, root, known))
+  }
+
+  /** What all pages of a project are made of. @param root relative, as for `project`, or absolute. */
+  async detail(project: string, root: string): Promise<ProjectDetail | undefined> {
+    const files = await this.#cache.listFiles(project)
+    if (files.length === 0) return undefined
+    this.#completion.start(project, files)
+    const [facts, addressOf] = await Promise.all([
+      this.#index.projectNotes.of(project),
+      this.#index.links.addressesOf(files, root),
+    ])
+    return projectDetail(project, files, {facts, addressOf, addressHere: addressBelow(root)})
   }
 
   /**
@@ -65,52 +77,15 @@ export class IndexPages {
   }
 
   /** Waits for what goes on behind the answers. */
-  async settled(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all([...this.#work])
+  settled(): Promise<void> {
+    return this.#completion.settled()
   }
 
   #project(project: string, type: PageType, root: string, token: string) {
-    const made = `${token}${this.#index.links.age()}`
+    const made = `${token} ${this.#index.projectNotes.version}${this.#index.links.age()}`
     return this.#pages.get(`project ${type} ${root} ${project}`, made, async () => {
-      const files = await this.#cache.listFiles(project)
-      const page = projectPage(project, files)
-      if (!page) return undefined
-      this.#completeSizes(project, files)
-      const addressOf = await this.#index.links.addressesOf(files, root)
-      return isJson(type) ? renderProjectJson(page, addressOf) : renderProjectHtml(page, addressOf)
+      const detail = await this.detail(project, root)
+      return detail && (isJson(type) ? renderProjectJson(detail) : renderProjectHtml(detail))
     })
-  }
-
-  /** Rows that pypicloud wrote have no size: each is looked up once and kept (PEP 700 demands them). */
-  #completeSizes(project: string, files: readonly DistFile[]): void {
-    const incomplete = files.filter(file => sizeOf(file) === undefined)
-    if (incomplete.length === 0) return
-    if ((this.#completing.get(project) ?? 0) > performance.now()) return
-    if (this.#completing.size > 10_000) this.#completing.clear()
-    this.#completing.set(project, Infinity)
-    const work = this.#saveSizes(incomplete)
-      .catch(() => false) // the page was answered without them; a later one tries again
-      .then(done => {
-        if (done) this.#completing.delete(project)
-        else this.#completing.set(project, performance.now() + retryAfter)
-        this.#work.delete(work)
-      })
-    this.#work.add(work)
-  }
-
-  /** @returns false when one could not be looked up. */
-  async #saveSizes(files: readonly DistFile[]): Promise<boolean> {
-    const limit = pLimit(16)
-    const completed = await Promise.all(
-      files.map(file =>
-        limit(async () => {
-          const found = await this.#index.statFile(file).catch(() => undefined)
-          return found ? [{...file, data: {...file.data, size: found.size}}] : []
-        }),
-      ),
-    )
-    const found = completed.flat()
-    await this.#cache.save(found, {seen: new Map(files.map(file => [file.filename, file]))})
-    return found.length === files.length
   }
 }

@@ -7,7 +7,7 @@ const attempts = 20
 
 /**
  * What the text holds. Members that this version doesn't know are kept:
- * `{"version": 1, "seals": {"acme": {"since": …}}, "locks": {"migrate": {"owner": …, "beat": 4, …}}}`.
+ * `{"version": 1, "seals": {"acme": {"since": …}}, "locks": {"migrate": {"owner": …, "beat": 4, …}}, "status": …}`.
  */
 interface Document {
   readonly version: number
@@ -56,6 +56,7 @@ export class Notes {
     return this.#read(token)
   }
 
+
   /** @param projects normalised names. Those that are sealed stay as they are. */
   seal(projects: Iterable<string>): Promise<void> {
     const names = [...projects]
@@ -79,17 +80,20 @@ export class Notes {
 
   /** @param edit gets what is noted of the lock and gives what is to be: undefined removes it, the same changes nothing. */
   changeLock(name: string, edit: (held: unknown) => unknown): Promise<void> {
-    return this.#change(({locks}) => {
-      const held = locks.get(name)
-      const next = edit(held)
-      if (next === held) return false
-      if (next === undefined) locks.delete(name)
-      else locks.set(name, next)
-      return true
-    })
+    return this.#change(({locks}) => replaceEntry(locks, name, edit))
   }
 
-  /** What another store can take over: sealed names, and members whose meaning is not known here. */
+  /** Whether anything can be noted at all. */
+  get areKept(): boolean {
+    return this.store.notes !== undefined
+  }
+
+  /** @param edit gets a member other than seals and locks, and gives what is to be, as for `changeLock`. */
+  changeOther(name: string, edit: (value: unknown) => unknown): Promise<void> {
+    return this.#change(({others}) => replaceEntry(others, name, edit))
+  }
+
+  /** What another store can take over: sealed names, and members that others know the meaning of: see `project-notes.ts`. */
   async readLasting(): Promise<Lasting | undefined> {
     const found = await this.store.notes?.read()
     if (!found) return undefined
@@ -189,6 +193,20 @@ export class Notes {
       },
     )
   }
+}
+
+/** @returns whether `edit` gave something else than what was there. */
+function replaceEntry(
+  entries: Map<string, unknown>,
+  name: string,
+  edit: (value: unknown) => unknown,
+): boolean {
+  const before = entries.get(name)
+  const next = edit(before)
+  if (next === before) return false
+  if (next === undefined) entries.delete(name)
+  else entries.set(name, next)
+  return true
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

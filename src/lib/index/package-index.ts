@@ -2,11 +2,12 @@ import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import type {Cache} from '../cache/cache.js'
 import type {Config} from '../config/config.js'
-import {Conflict, NotFound, Unavailable} from '../errors.js'
+import {Conflict, NotFound, ProjectClosed, Unavailable} from '../errors.js'
 import {checkRelease} from '../packaging/checks.js'
 import {isUploaded, type DistFile, type DistFileData} from '../packaging/dist-file.js'
 import {checkFilename, quote} from '../packaging/filenames.js'
 import {checkDigests, equalDigests, hashStream} from '../packaging/hashes.js'
+import {sameVersion} from '../packaging/versions.js'
 import {PackageStorage} from '../storage/package-storage.js'
 import {
   ObjectExists,
@@ -15,9 +16,11 @@ import {
   type ObjectStore,
   type StoredObject,
 } from '../storage/storage.js'
+import {CoreMetadataReader, describeMetadata} from './core-metadata.js'
 import {FileLinks} from './file-links.js'
 import {Notes} from './notes.js'
 import {waitForLock} from './file-lock.js'
+import {ProjectNotes} from './project-notes.js'
 import {findOtherSpelling, newestFirst} from './releases.js'
 import {Serial} from './serial.js'
 import {readUpload, type Published, type Upload} from './upload.js'
@@ -36,7 +39,9 @@ export interface IndexParts {
  */
 export class PackageIndex {
   readonly notes: Notes
+  readonly projectNotes: ProjectNotes
   readonly links: FileLinks
+  readonly coreMetadata: CoreMetadataReader
   readonly #storage: PackageStorage
   readonly #cache: Cache
   readonly #keepsHashes: boolean
@@ -48,7 +53,9 @@ export class PackageIndex {
     this.#cache = cache
     this.#keepsHashes = config.core.calculatePackageHashes
     this.notes = new Notes(storage)
+    this.projectNotes = new ProjectNotes(this.notes, cache)
     this.links = new FileLinks(this.#storage)
+    this.coreMetadata = new CoreMetadataReader(this)
   }
 
   /** What `rebuildCache` works on. */
@@ -96,6 +103,7 @@ export class PackageIndex {
    * not write the project (normalised); only now is it certain which one that is.
    * @throws {InvalidInput} for a bad name, digest or archive, or when form, archive and file name disagree.
    * @throws {Conflict} when the file is there with other bytes, or its name is taken.
+   * @throws {ProjectClosed} when the project is archived or quarantined.
    */
   async publish(
     upload: Upload,
@@ -103,14 +111,17 @@ export class PackageIndex {
   ): Promise<Published> {
     checkFilename(upload.filename)
     checkDigests(upload.claimed ?? {}, upload.digests)
-    const {metadata} = await readUpload(upload)
+    const {metadata, metadataBytes} = await readUpload(upload)
     const {name, version} = checkRelease({...upload, metadata})
     await rights.check?.(name)
+    await this.#refuseClosed(name)
     const data: DistFileData = {
       // As the client says it, as pypicloud does; clients that say nothing (curl, a browser) leave it to the archive.
       ...textMember('requires_python', upload.requiresPython, metadata?.requiresPython),
       ...(this.#keepsHashes && {hash_sha256: upload.digests.sha256, hash_md5: upload.digests.md5}),
       ...textMember('uploader', upload.uploader),
+      ...(metadataBytes &&
+        upload.filename.endsWith('.whl') && {core_metadata_sha256: describeMetadata(metadataBytes).sha256}),
       upload_time: timestamp(),
     }
     const file: DistFile = {
@@ -136,7 +147,16 @@ export class PackageIndex {
       if (isUploaded(file) && !others.some(isUploaded)) await this.notes.seal([file.name])
       await this.#storage.delete(file)
       await this.#forget(file)
+      const isLast = !others.some(other => sameVersion(other.version, file.version))
+      await this.projectNotes.forget(file, {isLast})
     })
+  }
+
+  async #refuseClosed(project: string): Promise<void> {
+    const {status} = await this.projectNotes.of(project)
+    if (status?.state !== 'archived' && status?.state !== 'quarantined') return
+    const reason = status.reason === undefined ? '' : `: ${status.reason}`
+    throw new ProjectClosed(`${project} is ${status.state} and takes no files${reason}`)
   }
 
   /** Where the storage does not decide which of several writers is first, a lock of the cache does (all servers share it). */

@@ -4,7 +4,7 @@ import {normalizeName} from '../packaging/names.js'
 import {compareVersions, sameVersion} from '../packaging/versions.js'
 
 /** Newest version first; within one, by file name backwards, as pypicloud would order them by its key. */
-export const newestFirst = (files: readonly DistFile[]): DistFile[] =>
+export const newestFirst = <T extends Pick<DistFile, 'filename' | 'version'>>(files: readonly T[]): T[] =>
   [...files].sort(
     (a, b) =>
       compareVersions(b.version, a.version) ||

@@ -30,6 +30,12 @@ export interface DistFileData {
   readonly size?: number
   /** Ours: RFC 3339 UTC, `2026-11-20T23:09:52.673762Z`. When the file was first published, PEP 700. */
   readonly upload_time?: string
+  /** Ours: hex digest of METADATA, of wheels out of which it was read (PEP 658). */
+  readonly core_metadata_sha256?: string
+  /** Ours: the name under which the storage keeps what attests the file (PEP 740). */
+  readonly attestations?: string
+  /** Ours: when something was noted about the project beside its files. Only of rows. */
+  readonly noted?: string
   /** Ours: opaque; changes when the object or its metadata does. Compared by rebuilds. */
   readonly fingerprint?: string
   readonly [key: string]: string | number | undefined
@@ -37,6 +43,16 @@ export interface DistFileData {
 
 /** RULES 4: a file that was only cached from upstream is public. One of unknown origin counts as published here. */
 export const isUploaded = ({data}: DistFile): boolean => data['origin'] !== 'upstream'
+
+/** In bytes. Undefined in rows of pypicloud. */
+export const sizeOf = ({data}: DistFile): number | undefined =>
+  typeof data.size === 'number' && Number.isSafeInteger(data.size) && data.size >= 0 ? data.size : undefined
+
+/** As recorded at upload, or else when the stored file was written, which for pypicloud's files is the same. */
+export const uploadTimeOf = ({data, lastModified}: DistFile): string =>
+  data.upload_time !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/.test(data.upload_time)
+    ? data.upload_time
+    : lastModified.toISOString().replace('Z', '000Z')
 
 /** pypicloud's "verbose" view of a project. */
 export interface ProjectSummary {

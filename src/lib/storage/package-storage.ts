@@ -36,6 +36,7 @@ const notMetadata = new Set([
     'path',
     'size',
     'fingerprint',
+    'noted',
     'name',
     'version',
     'filename',

@@ -1,5 +1,5 @@
 import type {DistFile} from '../../packaging/dist-file.js'
-import {fileAnchor, pageEnd, pageStart, type AddressOf} from './markup.js'
+import {anchor, pageEnd, pageStart, withDigest, type AddressOf} from './markup.js'
 
 /** Some files, and where they are fetched. */
 export type LinkedFiles = readonly [files: readonly DistFile[], addressOf: AddressOf]
@@ -12,7 +12,7 @@ export async function* renderAllFiles(
   let isEmpty = true
   for await (const [files, addressOf] of groups) {
     isEmpty &&= files.length === 0
-    for (const file of files) piece += `      ${fileAnchor(file, addressOf)}`
+    for (const file of files) piece += `      ${anchor(withDigest(addressOf(file), file), file.filename)}`
     if (piece.length < 1 << 16) continue
     yield piece
     piece = ''

@@ -1,6 +1,6 @@
 import type {DistFile} from '../../packaging/dist-file.js'
 
-/** The version of the simple API that pages claim (PEP 629, PEP 691): what 1.1 to 1.4 add beyond sizes is optional. */
+/** The version of the simple API that pages claim (PEP 629, PEP 691). */
 export const apiVersion = '1.4'
 
 /** One segment of a URL's path: everything but RFC 3986's unreserved characters is percent-encoded. */
@@ -37,12 +37,11 @@ export const withDigest = (address: string, {data}: Pick<DistFile, 'data'>): str
   data.hash_sha256 ? `${address}#sha256=${encodePathSegment(data.hash_sha256)}` : address
 
 /** An anchor as pypicloud writes it. `attributes` begin with a blank. */
-export const fileAnchor = (file: DistFile, addressOf: AddressOf, attributes = ''): string => {
-  const href = withDigest(addressOf(file), file)
-  return `<a href="${escapeHtml(href)}"${attributes}>${escapeHtml(file.filename)}</a><br>\n`
-}
+export const anchor = (href: string, text: string, attributes = ''): string =>
+  `<a href="${escapeHtml(href)}"${attributes}>${escapeHtml(text)}</a><br>\n`
 
-export const pageStart = (title: string): string =>
-  `<!DOCTYPE html>\n<html>\n<head>\n  <meta name="pypi:repository-version" content="${apiVersion}">\n` +
+/** @param meta further lines of the head. */
+export const pageStart = (title: string, meta = ''): string =>
+  `<!DOCTYPE html>\n<html>\n<head>\n  <meta name="pypi:repository-version" content="${apiVersion}">\n${meta}` +
   `  <title>${title}</title>\n</head>\n<body>\n`
 export const pageEnd = '</body>\n</html>'

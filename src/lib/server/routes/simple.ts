@@ -3,8 +3,14 @@ import {whenReady} from '../../access/memo.js'
 import type {Identity} from '../../access/policy.js'
 import type {PageType} from '../../index/index-pages.js'
 import type {PageKind} from '../../index/origin.js'
-import {legacyProject} from '../../index/pages/legacy-json.js'
+import {
+  legacyProject,
+  legacyReleases,
+  shownFiles,
+  type LegacyReleases,
+} from '../../index/pages/legacy-json.js'
 import {encodePathSegment} from '../../index/pages/markup.js'
+import {parseCoreMetadata, type CoreMetadata} from '../../packaging/metadata.js'
 import {normalizeName} from '../../packaging/names.js'
 import {denied, identify, sendJson, type Context} from '../context.js'
 import {simpleType} from '../http/accept.js'
@@ -61,15 +67,24 @@ export function simpleRoutes(context: Context): Route[] {
     const identity = await identify(context, request)
     const normalized = normalizeName(name)
     const mayRead = await policy.can(identity, normalized, 'read')
-    const files = await index.listFiles(normalized)
-    if (files.length === 0 || !mayRead) {
-      return elsewhere({name, kind: 'json', exists: files.length > 0, mayRead, identity})
+    const detail = await pages.detail(normalized, `${address.root(request)}/`)
+    if (!detail || !mayRead) {
+      return elsewhere({name, kind: 'json', exists: detail !== undefined, mayRead, identity})
     }
-    const addressOf = await index.links.addressesOf(files, `${address.root(request)}/`)
-    const value = legacyProject(name, files, {addressOf, ...(version !== undefined && {version})})
-    if (!value) throw notFound(`${normalized} has no version ${version ?? ''}`)
+    const releases = legacyReleases(detail, version)
+    if (!releases) throw notFound(`${normalized} has no version ${version ?? ''}`)
+    const value = legacyProject(name, releases, await metadataOf(releases))
     void reply.header('cache-control', 'private, no-cache').header('vary', 'Authorization, Cookie')
     return sendJson(context, reply, value as unknown as Json)
+  }
+
+  /** Of a wheel of the release that is described, where there is one that can be read now. */
+  async function metadataOf(releases: LegacyReleases): Promise<CoreMetadata | undefined> {
+    const wheel = shownFiles(releases).find(({filename}) => filename.endsWith('.whl'))
+    const file = wheel && (await index.findFile(wheel.filename))
+    if (!file) return undefined
+    const found = await index.coreMetadata.of(file).catch(() => undefined)
+    return found && parseCoreMetadata(found.bytes)
   }
 
   /** The answer for a name that is not here, or not for this reader. @throws {PpcError} always. */

@@ -1,0 +1,93 @@
+import {sizeOf, uploadTimeOf, type DistFile} from '../../packaging/dist-file.js'
+import {canonicalVersion, compareVersions} from '../../packaging/versions.js'
+import {isQuarantined, yankOf, type ProjectFacts, type ProjectStatus} from '../project-facts.js'
+import type {AddressOf} from './markup.js'
+
+/** What clients see of a project. Every representation, JSON, HTML and the older JSON, is made of this alone. */
+export interface ProjectDetail {
+  /** Normalised. */
+  readonly name: string
+  /** Undefined: active. */
+  readonly status: ProjectStatus | undefined
+  /** Ascending, in the normal form of PEP 440 where they have one. */
+  readonly versions: readonly string[]
+  /** By file name, whatever the case. None while the project is quarantined. */
+  readonly files: readonly FileDetail[]
+}
+
+export interface FileDetail {
+  readonly filename: string
+  /** As uploaded. */
+  readonly version: string
+  /** Absolute, or relative to the page; without a digest. */
+  readonly url: string
+  /** Hex. */
+  readonly sha256: string | undefined
+  readonly md5: string | undefined
+  readonly requiresPython: string | undefined
+  readonly summary: string | null
+  /** Bytes. Undefined in rows of pypicloud, until they are completed. */
+  readonly size: number | undefined
+  /** PEP 700: `2026-11-20T23:09:52.673762Z`. */
+  readonly uploadTime: string
+  /** The reason, which may be empty. Undefined: not yanked. */
+  readonly yanked: string | undefined
+  /** Hex digest of what is at `url` with `.metadata` behind it, where that is certain to be served. */
+  readonly coreMetadata: string | undefined
+  /** Where what attests the file is served. */
+  readonly provenance: string | undefined
+}
+
+export interface DetailParts {
+  readonly facts: ProjectFacts
+  /** Where clients fetch files. */
+  readonly addressOf: AddressOf
+  /** Addresses at this server, which alone has metadata and attestations beside a file. */
+  readonly addressHere: AddressOf
+}
+
+/** @param name normalised. @returns undefined when the project has no files. */
+export function projectDetail(
+  name: string,
+  files: readonly DistFile[],
+  {facts, addressOf, addressHere}: DetailParts,
+): ProjectDetail | undefined {
+  if (files.length === 0) return undefined
+  const versions = new Set(files.map(({version}) => canonicalVersion(version) ?? version))
+  const detailOf = (file: DistFile): FileDetail => {
+    const [url, here] = [addressOf(file), addressHere(file)]
+    const {hash_sha256, hash_md5, requires_python, core_metadata_sha256, attestations} = file.data
+    return {
+      filename: file.filename,
+      version: file.version,
+      url,
+      sha256: textOf(hash_sha256),
+      md5: textOf(hash_md5),
+      requiresPython: textOf(requires_python),
+      summary: file.summary,
+      size: sizeOf(file),
+      uploadTime: uploadTimeOf(file),
+      yanked: yankOf(facts, file),
+      coreMetadata: url === here ? textOf(core_metadata_sha256) : undefined,
+      provenance: textOf(attestations) === undefined ? undefined : `${here}.provenance`,
+    }
+  }
+  return {
+    name,
+    status: facts.status,
+    versions: [...versions].sort(compareVersions),
+    files: isQuarantined(facts) ? [] : sortedByName(files).map(detailOf),
+  }
+}
+
+/** Rows may hold anything. */
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined
+
+function sortedByName(files: readonly DistFile[]): DistFile[] {
+  const keyed = files.map(file => ({file, key: file.filename.toLowerCase()}))
+  keyed.sort((a, b) => order(a.key, b.key) || order(a.file.filename, b.file.filename))
+  return keyed.map(({file}) => file)
+}
+
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
