@@ -4,10 +4,13 @@ import {gunzipSync} from 'node:zlib'
 import {IndexPages, type Page} from '../../src/lib/index/index-pages.js'
 import {PageCache} from '../../src/lib/index/page-cache.js'
 import {renderAllFiles} from '../../src/lib/index/pages/all-files.js'
-import {legacyProject} from '../../src/lib/index/pages/legacy-json.js'
+import {legacyProject, legacyReleases} from '../../src/lib/index/pages/legacy-json.js'
 import {addressBelow} from '../../src/lib/index/pages/markup.js'
 import {renderListHtml, renderListJson} from '../../src/lib/index/pages/project-list.js'
-import {projectPage, renderProjectHtml, renderProjectJson} from '../../src/lib/index/pages/project-page.js'
+import {projectDetail, type ProjectDetail} from '../../src/lib/index/pages/project-detail.js'
+import {renderProjectHtml} from '../../src/lib/index/pages/project-html.js'
+import {renderProjectJson} from '../../src/lib/index/pages/project-json.js'
+import {factsOf} from '../../src/lib/index/project-facts.js'
 import {newestFirst} from '../../src/lib/index/releases.js'
 import type {DistFile, DistFileData} from '../../src/lib/packaging/dist-file.js'
 import {buildWheel} from '../support/wheels.js'
@@ -21,18 +24,26 @@ const file = (filename: string, version: string, data: DistFileData = {}, name =
   summary: null,
   data,
 })
+/** @param notes as the storage keeps them. @param root of the addresses. */
+const detailOf = (files: DistFile[], notes: Record<string, unknown> = {}, root = '../../'): ProjectDetail => {
+  const address = addressBelow(root)
+  const facts = factsOf(new Map(Object.entries(notes)), 'foo')
+  const detail = projectDetail('foo', files, {facts, addressOf: address, addressHere: address})
+  assert.ok(detail)
+  return detail
+}
 const parse = (text: string) => JSON.parse(text) as Record<string, unknown>
 
 describe('the page of a project', () => {
   const sha = 'a'.repeat(64)
-  const page = projectPage('foo', [
+  const page = detailOf([
     file('foo-1.10.tar.gz', '1.10', {hash_sha256: sha, size: 5, requires_python: '>=2.7, <4, "x"'}),
     file('Foo-1.9.tar.gz', '1.9', {size: 0, upload_time: '2026-11-20T23:09:52.673762Z'}),
     file('foo-1!2+l#ü .zip', '1!2+l', {size: 1}),
-  ])!
+  ])
 
   it('as HTML has anchors as pypicloud writes them, with relative and encoded links', () => {
-    const html = renderProjectHtml(page, addressBelow('../../'))
+    const html = renderProjectHtml(page)
     const lines = html.split('\n').filter(line => line.includes('<a '))
     assert.deepEqual(lines, [
       '    <a href="../../api/package/foo/foo-1%212%2Bl%23%C3%BC%20.zip">foo-1!2+l#ü .zip</a><br>',
@@ -44,40 +55,54 @@ describe('the page of a project', () => {
   })
 
   it('as JSON has the members of PEP 691 and PEP 700', () => {
-    const json = parse(renderProjectJson(page, addressBelow('../')))
+    const json = parse(renderProjectJson(page))
     assert.deepEqual(json['meta'], {'api-version': '1.4'})
     assert.deepEqual(json['versions'], ['1.9', '1.10', '1!2+l'])
     assert.deepEqual((json['files'] as unknown[]).slice(1), [
       {
         filename: 'foo-1.10.tar.gz',
-        url: '../api/package/foo/foo-1.10.tar.gz',
+        url: '../../api/package/foo/foo-1.10.tar.gz',
         hashes: {sha256: sha},
         'requires-python': '>=2.7, <4, "x"',
         size: 5,
         'upload-time': '2026-01-02T03:04:05.678000Z',
         yanked: false,
+        provenance: null,
       },
       {
         filename: 'Foo-1.9.tar.gz',
-        url: '../api/package/foo/Foo-1.9.tar.gz',
+        url: '../../api/package/foo/Foo-1.9.tar.gz',
         hashes: {},
         size: 0,
         'upload-time': '2026-11-20T23:09:52.673762Z',
         yanked: false,
+        provenance: null,
       },
     ])
   })
 
   it('claims an API version without sizes as long as one is unknown', () => {
-    const json = parse(renderProjectJson(projectPage('foo', [file('foo-1.tar.gz', '1')])!, addressBelow('')))
+    const json = parse(renderProjectJson(detailOf([file('foo-1.tar.gz', '1')])))
     assert.deepEqual(json['meta'], {'api-version': '1.0'})
   })
 
   it('keeps markup in names and fields harmless', () => {
     const bad = '"><script>alert(1)</script>\'&'
     const html = renderProjectHtml(
-      projectPage('foo', [file(bad, '1', {requires_python: bad, hash_sha256: bad}, bad)])!,
-      addressBelow('../../'),
+      detailOf(
+        [
+          file(bad, '1', {
+            requires_python: bad,
+            hash_sha256: bad,
+            core_metadata_sha256: bad,
+            attestations: bad,
+          }),
+        ],
+        {
+          status: {foo: {state: 'archived', reason: bad, since: ''}},
+          yanked: {foo: {files: {[bad]: {reason: bad, since: ''}}, versions: {}}},
+        },
+      ),
     )
     assert.ok(!html.includes('<script'))
     assert.ok(!renderListHtml([bad]).includes('<script'))
@@ -123,32 +148,41 @@ describe('other pages', () => {
 })
 
 describe('the JSON description of a project', () => {
-  const addressOf = addressBelow('http://localhost:6543/')
+  const legacyOf = (files: DistFile[], version?: string, notes?: Record<string, unknown>) => {
+    const releases = legacyReleases(detailOf(files, notes, 'http://localhost:6543/'), version)
+    return releases && legacyProject('Foo', releases)
+  }
 
   it('has the members that pypicloud gives', () => {
     const data = {hash_sha256: 'ab', hash_md5: 'cd', requires_python: '>=3', size: 7}
-    const value = legacyProject(
-      'Foo',
-      newestFirst([file('foo-1.0.tar.gz', '1.0', data), file('foo-2.0b2.zip', '2.0b2')]),
-      {addressOf},
+    const value = legacyOf([file('foo-1.0.tar.gz', '1.0', data), file('foo-2.0b2.zip', '2.0b2')])
+    const {name, license, classifiers, version} = value!.info
+    assert.deepEqual(
+      {name, license, classifiers, version},
+      {name: 'Foo', license: '', classifiers: [], version: '2.0b2'},
     )
-    assert.deepEqual(value?.info, {name: 'Foo', license: '', classifiers: [], version: '2.0b2'})
-    assert.deepEqual(Object.keys(value.releases), ['2.0b2', '1.0'])
-    assert.deepEqual(value.releases['1.0'], [
+    assert.deepEqual(Object.keys(value!.releases), ['2.0b2', '1.0'])
+    assert.deepEqual(value!.releases['1.0'], [
       {
         filename: 'foo-1.0.tar.gz',
         packagetype: 'sdist',
+        python_version: 'source',
         url: 'http://localhost:6543/api/package/foo/foo-1.0.tar.gz',
         requires_python: '>=3',
         digests: {md5: 'cd', sha256: 'ab'},
         md5_digest: 'cd',
         size: 7,
+        upload_time: '2026-01-02T03:04:05',
         upload_time_iso_8601: '2026-01-02T03:04:05.678000Z',
         yanked: false,
+        yanked_reason: null,
+        comment_text: null,
+        downloads: -1,
+        has_sig: false,
       },
     ])
-    assert.equal(value.urls?.[0]?.filename, 'foo-2.0b2.zip')
-    assert.equal(value.urls[0].packagetype, '')
+    assert.equal(value!.urls?.[0]?.filename, 'foo-2.0b2.zip')
+    assert.equal(value!.urls[0].packagetype, '')
   })
 
   it('lists the files of odd versions, and of one that is asked for', () => {
@@ -157,16 +191,27 @@ describe('the JSON description of a project', () => {
       file('foo-0.9-1.tar.gz', '0.9-1'),
       file('weird.rpm', '1'),
     ]
-    const value = legacyProject('foo', files, {addressOf})
+    const value = legacyOf(files)
     assert.equal(value?.info.version, '0.9.post1')
     assert.deepEqual(
       value.urls?.map(({filename}) => filename),
       ['foo-0.9-1.tar.gz'],
     )
-    assert.equal(legacyProject('foo', files, {addressOf, version: '0.9.post1'})?.urls?.length, 1)
-    assert.equal(legacyProject('foo', files, {addressOf, version: '7'}), undefined)
-    assert.equal(legacyProject('foo', [], {addressOf}), undefined)
-    assert.deepEqual(legacyProject('foo', [files[2]!], {addressOf})?.releases, {})
+    assert.equal(legacyOf(files, '0.9.post1')?.urls?.length, 1)
+    assert.equal(legacyOf(files, '7'), undefined)
+    assert.deepEqual(legacyOf([files[2]!])?.releases, {})
+  })
+
+  it('says what is yanked, and describes another release where there is one', () => {
+    const files = [file('foo-1.0.tar.gz', '1.0'), file('foo-2.0.tar.gz', '2.0')]
+    const notes = {yanked: {foo: {versions: {'2.0.0': {reason: 'broken', since: ''}}, files: {}}}}
+    const value = legacyOf(files, undefined, notes)!
+    assert.equal(value.info.version, '1.0')
+    assert.equal(value.info.yanked, false)
+    const [file2] = value.releases['2.0']!
+    assert.deepEqual([file2?.yanked, file2?.yanked_reason], [true, 'broken'])
+    const yanked = legacyOf(files, '2', notes)!
+    assert.deepEqual([yanked.info.yanked, yanked.info.yanked_reason], [true, 'broken'])
   })
 })
 

@@ -56,7 +56,6 @@ export class Notes {
     return this.#read(token)
   }
 
-
   /** @param projects normalised names. Those that are sealed stay as they are. */
   seal(projects: Iterable<string>): Promise<void> {
     const names = [...projects]

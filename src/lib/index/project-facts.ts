@@ -60,7 +60,9 @@ export function factsOf(members: ReadonlyMap<string, unknown>, project: string):
     status: statusIn(members.get(statusMember), project),
     yanked: {
       files: new Map(Object.entries(files).map(([name, yank]) => [name, reasonOf(yank)])),
-      versions: new Map(Object.entries(versions).map(([version, yank]) => [versionKey(version), reasonOf(yank)])),
+      versions: new Map(
+        Object.entries(versions).map(([version, yank]) => [versionKey(version), reasonOf(yank)]),
+      ),
     },
   }
 }

@@ -1,6 +1,6 @@
 import {LRUCache} from 'lru-cache'
 import type {Cache} from '../cache/cache.js'
-import {InvalidInput, NotFound, NotKept, PpcError} from '../errors.js'
+import {InvalidInput, NotFound, NotKept, PpcError, Unavailable} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {quote} from '../packaging/filenames.js'
 import {sameVersion} from '../packaging/versions.js'
@@ -20,6 +20,8 @@ import {
 
 /** Milliseconds after which the notes are read again behind the answers: another server may have another cache. */
 const pollEvery = 1000
+/** Milliseconds that anybody waits for notes, where something is known already. */
+const patience = 2000
 const namesKept = 10_000
 const longestReason = 500
 
@@ -47,7 +49,7 @@ export class ProjectNotes {
   readonly #tokens = new LRUCache<string, {readonly token: string; readonly since: number}>({max: namesKept})
 
   constructor(
-    private readonly notes: Pick<Notes, 'readOthers' | 'changeOther' | 'areKept'>,
+    private readonly notes: Pick<Notes, 'readLasting' | 'changeOther' | 'areKept'>,
     private readonly cache: Pick<Cache, 'changeToken' | 'listFiles' | 'findFiles' | 'save'>,
   ) {}
 
@@ -70,6 +72,13 @@ export class ProjectNotes {
       await this.#readSince(since)
     } else this.poll()
     return factsOf(this.#members ?? new Map<string, unknown>(), project)
+  }
+
+  /** What is known of any project at this moment. @throws as `of`. */
+  async snapshot(): Promise<(project: string) => ProjectFacts> {
+    await this.#readSince(performance.now())
+    const members = this.#members ?? new Map<string, unknown>()
+    return project => factsOf(members, project)
   }
 
   /** Reads the notes behind the answers, now and then. Costs nothing in between. */
@@ -181,7 +190,8 @@ export class ProjectNotes {
       reading.done.then(done, done)
     }
     try {
-      await this.#reading.done
+      const {done} = this.#reading
+      await (this.#members === undefined ? done : inTime(done))
     } catch (error) {
       this.#failedAt = performance.now()
       if (!(error instanceof PpcError) || this.#members === undefined) throw error
@@ -190,13 +200,26 @@ export class ProjectNotes {
 
   async #read(): Promise<void> {
     const began = performance.now()
-    const members = await this.notes.readOthers()
+    const members = (await this.notes.readLasting())?.others ?? new Map<string, unknown>()
     if (began < this.#readAt) return
     const text = JSON.stringify([members.get(statusMember), members.get(yankedMember)])
     if (text !== this.#text) this.#version += 1
     this.#text = text
     this.#members = members
     this.#readAt = began
+  }
+}
+
+/** @throws {Unavailable} when it takes too long. */
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unavailable('the notes of the storage take too long')), patience)
+  })
+  try {
+    await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -11,6 +11,7 @@ import {passwordRoutes} from './routes/password.js'
 import {registrationRoutes} from './routes/registration.js'
 import {openApiRoutes} from './routes/openapi.js'
 import {packageRoutes} from './routes/packages.js'
+import {projectRoutes} from './routes/projects.js'
 import {searchRoutes} from './routes/search.js'
 import {simpleRoutes} from './routes/simple.js'
 import {staticRoutes} from './routes/static.js'
@@ -28,6 +29,7 @@ export function routeTable(context: Context): Route[] {
     ...uploadRoutes(context),
     ...searchRoutes(context),
     ...packageRoutes(context),
+    ...projectRoutes(context),
     ...listingRoutes(context),
     ...loginRoutes(context),
     ...registrationRoutes(context),

@@ -81,6 +81,10 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
       stopping: stop.signal,
     })
     const app = appOf(context)
+    // Known from the beginning: a storage that goes away later must not take the pages with it.
+    await context.index.projectNotes.snapshot().catch((err: unknown) => {
+      log.logger.error({err}, 'what is noted of projects could not be read: their pages are not answered')
+    })
     const closeApp = gracefulClose(app, options.graceSeconds ?? graceSeconds)
     const host = options.host ?? config.server.host
     const port = options.port ?? config.server.port

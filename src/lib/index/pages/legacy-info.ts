@@ -43,7 +43,8 @@ export function legacyInfo(release: {
     platform: one('platform'),
     license_expression: one('license-expression'),
     license_files: several('license-file'),
-    requires_python: files.find(file => file.requiresPython !== undefined)?.requiresPython ?? one('requires-python'),
+    requires_python:
+      files.find(file => file.requiresPython !== undefined)?.requiresPython ?? one('requires-python'),
     requires_dist: several('requires-dist'),
     provides_extra: several('provides-extra'),
     dynamic: several('dynamic'),

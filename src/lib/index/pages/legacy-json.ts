@@ -86,7 +86,9 @@ export function legacyProject(
       metadata,
     }),
     last_serial: null,
-    releases: Object.fromEntries([...byVersion].map(([version, release]) => [version, release.map(legacyFile)])),
+    releases: Object.fromEntries(
+      [...byVersion].map(([version, release]) => [version, release.map(legacyFile)]),
+    ),
     ...(shown !== undefined && {urls: files.map(legacyFile)}),
     vulnerabilities: [],
   }

@@ -7,9 +7,7 @@ export function renderProjectHtml({status, files}: ProjectDetail): string {
     ? metaLine('pypi:project-status', status.state) +
       (status.reason === undefined ? '' : metaLine('pypi:project-status-reason', status.reason))
     : ''
-  const anchors = files.map(
-    file => `    ${anchor(withFragment(file), file.filename, attributesOf(file))}`,
-  )
+  const anchors = files.map(file => `    ${anchor(withFragment(file), file.filename, attributesOf(file))}`)
   return `${pageStart('Package Index', meta)}  \n${anchors.join('')}${pageEnd}`
 }
 

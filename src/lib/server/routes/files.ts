@@ -2,10 +2,12 @@ import type {FastifyReply} from 'fastify'
 import type {Config} from '../../config/config.js'
 import {deleteGroups, overwriteGroups} from '../../config/derived.js'
 import {normalizeName} from '../../packaging/names.js'
+import {isQuarantined} from '../../index/project-facts.js'
+import {sendBeside, splitBeside} from '../beside-files.js'
 import {requirePermission, type Context} from '../context.js'
 import {matchesEtag, notModifiedSince, parseRange, rangeStillValid} from '../http/conditional.js'
 import {Redirects} from '../delivery.js'
-import {HttpError, notComplete, notFound} from '../http/errors.js'
+import {forbidden, HttpError, notComplete, notFound} from '../http/errors.js'
 import {sendBytes} from '../http/send-bytes.js'
 import {bare, bytes, note} from '../routing/answers.js'
 import {route, type Route, type RouteRequest} from '../routing/route.js'
@@ -22,10 +24,13 @@ export function fileRoutes(context: Context): Route[] {
   const send = async (request: RouteRequest<'project' | 'file'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
     await requirePermission(context, request, project, 'read')
-    const file = await index.findFile(request.params.file)
+    const {filename, ending} = splitBeside(request.params.file)
+    const file = await index.findFile(filename)
     // The rights that were checked are those of the project in the URL: no other project's file leaves by it.
     if (!file) throw (await context.origin.knowsAll()) ? notFound() : notComplete()
     if (file.name !== project) throw notFound()
+    if (isQuarantined(await index.projectNotes.of(project))) throw forbidden(`${project} is quarantined`)
+    if (ending) return sendBeside(context, request, reply, {file, ending})
 
     const {headers} = request
     const isGet = request.method === 'GET'
@@ -80,7 +85,8 @@ export function fileRoutes(context: Context): Route[] {
   }
   return [
     route({
-      about: 'Downloads a file, or a part of it.',
+      about:
+        'Downloads a file, or a part of it; with .metadata behind its name, what a wheel says of itself; with .provenance, what attests the file.',
       method: 'GET',
       path: '/api/package/:project/:file',
       who: 'reader',
@@ -89,6 +95,7 @@ export function fileRoutes(context: Context): Route[] {
         206: bytes('The part that Range asks for.'),
         302: note('The storage has it: go there.'),
         304: bare('It is what the client has.'),
+        403: note('The project is quarantined.'),
         404: note('The project has no such file.'),
         416: note('The file has no such part.'),
       },

@@ -1,4 +1,5 @@
 import {Readable} from 'node:stream'
+import {isQuarantined} from '../../index/project-facts.js'
 import {renderAllFiles, type LinkedFiles} from '../../index/pages/all-files.js'
 import {identify, type Context} from '../context.js'
 import {html, page} from '../routing/answers.js'
@@ -27,7 +28,9 @@ export function listingRoutes(context: Context): Route[] {
       answers: {200: page('The links, as a page.')},
       handler: async (request, reply) => {
         const identity = await identify(context, request)
-        const projects = await policy.visibleProjects(identity, await index.listProjects())
+        const factsOf = await index.projectNotes.snapshot()
+        const visible = await policy.visibleProjects(identity, await index.listProjects())
+        const projects = visible.filter(project => !isQuarantined(factsOf(project)))
         void reply.type(html).header('cache-control', 'private, no-cache')
         if (request.method === 'HEAD') return reply.send(null)
         return reply.send(Readable.from(renderAllFiles(filesOf(projects))))

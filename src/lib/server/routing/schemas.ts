@@ -59,6 +59,12 @@ export const schemas = {
     },
     ['csrf_token'],
   ),
+  ProjectState: object(
+    {name: text, status: {enum: ['active', 'archived', 'quarantined', 'deprecated']}, reason: text},
+    ['reason'],
+  ),
+  Yanked: object({name: text, yanked: listOf(object({filename: text, version: text, reason: maybeText}))}),
+  Next: object({next: {...text, description: 'the address to go on with'}}),
   User: object({username: text, admin: flag}),
   UserWithGroups: {
     anyOf: [object({username: text, admin: flag, groups: listOf(text)}), {type: 'null'}],

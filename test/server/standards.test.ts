@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import {createHash} from 'node:crypto'
+import {after, before, describe, it} from 'node:test'
+import {testPassword, testPasswordHash} from '../support/live-server.js'
+import {buildWheel, coreMetadata, type BuiltFile} from '../support/wheels.js'
+import {basic, copyPypicloudState, install, type Installation} from './installation.js'
+import {uploadForm} from './upload-form.js'
+
+const ini = (more = '') => `[app:main]
+use = egg:pypicloud
+pypi.fallback = none
+pypi.default_read = everyone
+pypi.default_write = authenticated
+storage.dir = %(here)s/packages
+db.url = sqlite:///%(here)s/cache.db
+pypi.auth = config
+auth.admins = ada
+user.ada = ${testPasswordHash}
+user.bob = ${testPasswordHash}
+${more}`
+const ada = {authorization: basic('ada', testPassword)} // administrator
+const bob = {authorization: basic('bob', testPassword)}
+const json = 'application/vnd.pypi.simple.v1+json'
+
+interface PageFile {
+  readonly filename: string
+  readonly url: string
+  readonly yanked: string | boolean
+  readonly 'core-metadata'?: {readonly sha256: string}
+}
+
+describe('what is said of files and projects', () => {
+  let server: Installation
+  before(async () => (server = await install(ini(), copyPypicloudState)))
+  after(() => server[Symbol.asyncDispose]())
+
+  const get = (url: string, headers: Record<string, string> = {}) => server.app.inject({url, headers})
+  const upload = (file: BuiltFile, name: string, version: string) => {
+    const form = uploadForm(file, {name, version})
+    return server.app.inject({
+      method: 'POST',
+      url: '/simple/',
+      payload: form.payload,
+      headers: {...bob, ...form.headers},
+    })
+  }
+  const send = (method: 'PUT' | 'DELETE', url: string, headers: Record<string, string>, fields = '') =>
+    server.app.inject({
+      method,
+      url,
+      payload: fields,
+      headers: {...headers, 'content-type': 'application/x-www-form-urlencoded'},
+    })
+  const filesOf = async (project: string) =>
+    (await get(`/simple/${project}/`, {accept: json})).json<{files: PageFile[]}>().files
+
+  it('metadata is offered beside a wheel with its digest, and is what the wheel holds', async () => {
+    const release = {name: 'acme-meta', version: '1.0', requiresDist: ['acme-core>=1'], description: 'Äcme'}
+    const wheel = await buildWheel(release)
+    assert.equal((await upload(wheel, 'acme-meta', '1.0')).statusCode, 200)
+    const [file] = await filesOf('acme-meta')
+    const url = new URL(`${file!.url}.metadata`, 'http://here/simple/acme-meta/').pathname
+    const metadata = await get(url)
+    assert.equal(metadata.body, coreMetadata(release))
+    assert.deepEqual(file?.['core-metadata'], {
+      sha256: createHash('sha256').update(metadata.rawPayload).digest('hex'),
+    })
+    const html = (await get('/simple/acme-meta/', {accept: 'text/html'})).body
+    const digest = file['core-metadata'].sha256
+    assert.ok(
+      html.includes(` data-core-metadata="sha256=${digest}" data-dist-info-metadata="sha256=${digest}"`),
+    )
+    const head = await server.app.inject({method: 'HEAD', url})
+    assert.deepEqual([head.body, head.headers['content-length']], ['', String(metadata.rawPayload.length)])
+    const again = await get(url, {'if-none-match': metadata.headers.etag!})
+    assert.deepEqual([again.statusCode, again.headers.etag], [304, metadata.headers.etag])
+    assert.equal((await get(`${url}.metadata`)).statusCode, 404)
+    assert.equal((await get(url.replace('acme-meta/', 'open-lib/'))).statusCode, 404)
+  })
+
+  it('metadata of wheels that pypicloud stored is offered after the first request for their project', async () => {
+    const offered = async () =>
+      (await filesOf('open-lib')).find(({filename}) => filename === 'open_lib-1.10-py3-none-any.whl')
+    for (let attempt = 0; !(await offered())?.['core-metadata'] && attempt < 100; attempt += 1)
+      await new Promise(resolve => setTimeout(resolve, 20))
+    const {sha256} = (await offered())!['core-metadata']!
+    const {rawPayload} = await get('/api/package/open-lib/open_lib-1.10-py3-none-any.whl.metadata')
+    assert.equal(createHash('sha256').update(rawPayload).digest('hex'), sha256)
+  })
+
+  it('writers yank a release with a reason and take it back, others do not', async () => {
+    const url = '/api/project/Open.Lib/yanked/1.10'
+    assert.equal((await send('PUT', url, {})).statusCode, 401)
+    const done = await send('PUT', url, ada, 'reason=broken')
+    assert.deepEqual([done.statusCode, done.json<{name: string}>().name], [200, 'open-lib'])
+    const yanked = async () => (await filesOf('open-lib')).filter(file => file.yanked !== false)
+    assert.deepEqual(
+      (await yanked()).map(({yanked: reason}) => reason),
+      (await yanked()).map(() => 'broken'),
+    )
+    assert.equal(
+      (await get('/api/project/open-lib/yanked')).json<{yanked: unknown[]}>().yanked.length > 0,
+      true,
+    )
+    assert.match((await get('/simple/open-lib/', {accept: 'text/html'})).body, / data-yanked="broken"/)
+    assert.equal((await send('PUT', '/api/project/open-lib/yanked/99', ada)).statusCode, 404)
+    assert.equal((await send('DELETE', url, ada)).statusCode, 200)
+    assert.deepEqual(await yanked(), [])
+  })
+
+  it('an archived project refuses uploads, a quarantined one downloads too, and only administrators release it', async () => {
+    const wheel = await buildWheel({name: 'acme-state', version: '1.0'})
+    await upload(wheel, 'acme-state', '1.0')
+    const next = await buildWheel({name: 'acme-state', version: '2.0'})
+    const url = '/api/project/acme-state/status'
+    const file = `/api/package/acme-state/${wheel.filename}`
+    assert.equal((await send('PUT', url, bob, 'status=archived&reason=old')).statusCode, 200)
+    const refused = await upload(next, 'acme-state', '2.0')
+    assert.equal(refused.statusCode, 403)
+    assert.match(refused.body, /acme-state is archived and takes no files: old/)
+    assert.equal((await get(file)).statusCode, 200)
+    assert.equal((await send('PUT', url, bob, 'status=quarantined')).statusCode, 403)
+    assert.equal((await send('PUT', url, ada, 'status=quarantined')).statusCode, 200)
+    assert.deepEqual(await filesOf('acme-state'), [])
+    assert.equal((await get(file)).statusCode, 403)
+    assert.equal((await get(`${file}.metadata`)).statusCode, 403)
+    assert.equal((await get('/packages/')).body.includes(wheel.filename), false)
+    assert.equal((await send('PUT', url, bob, 'status=active')).statusCode, 403)
+    assert.equal((await send('PUT', url, ada, 'status=nonsense')).statusCode, 400)
+    assert.equal((await send('PUT', url, ada, 'status=active')).statusCode, 200)
+    assert.equal((await upload(next, 'acme-state', '2.0')).statusCode, 200)
+  })
+
+  it('the older JSON describes the newest release, with what its wheel says', async () => {
+    const release = {
+      name: 'acme-old',
+      version: '1.0',
+      summary: 'one',
+      requiresDist: ['x'],
+      description: 'long',
+    }
+    await upload(await buildWheel(release), 'acme-old', '1.0')
+    const {info} = (await get('/pypi/acme-old/json')).json<{info: Record<string, unknown>}>()
+    assert.deepEqual(
+      [info['version'], info['summary'], info['requires_dist'], info['description'], info['yanked']],
+      ['1.0', 'one', ['x'], 'long', false],
+    )
+    await send('PUT', '/api/project/acme-old/yanked/1.0', ada, 'reason=bad')
+    const yanked = (await get('/pypi/acme-old/1.0.0/json')).json<{info: Record<string, unknown>}>().info
+    assert.deepEqual([yanked['yanked'], yanked['yanked_reason']], [true, 'bad'])
+  })
+})
