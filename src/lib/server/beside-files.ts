@@ -8,6 +8,10 @@ import {notFound} from './http/errors.js'
 export const besideEndings = ['.metadata', '.provenance'] as const
 export type BesideEnding = (typeof besideEndings)[number]
 
+export const metadataType = 'text/plain; charset=UTF-8'
+/** That of the public index, which clients of attestations know. */
+export const provenanceType = 'application/vnd.pypi.integrity.v1+json'
+
 /** The file that an address is about, and what of it. */
 export function splitBeside(filename: string): {readonly filename: string; readonly ending?: BesideEnding} {
   const ending = besideEndings.find(known => filename.endsWith(known))
@@ -23,7 +27,7 @@ export async function sendBeside(
 ): Promise<FastifyReply> {
   const found =
     ending === '.metadata'
-      ? {...(await index.coreMetadata.of(file)), type: 'text/plain; charset=UTF-8'}
+      ? {...(await index.coreMetadata.of(file)), type: metadataType}
       : {bytes: undefined, sha256: undefined, type: ''}
   const {bytes, sha256, type} = found
   if (!bytes || sha256 === undefined) throw notFound()

@@ -3,7 +3,7 @@ import type {Config} from '../../config/config.js'
 import {deleteGroups, overwriteGroups} from '../../config/derived.js'
 import {normalizeName} from '../../packaging/names.js'
 import {isQuarantined} from '../../index/project-facts.js'
-import {sendBeside, splitBeside} from '../beside-files.js'
+import {metadataType, provenanceType, sendBeside, splitBeside} from '../beside-files.js'
 import {requirePermission, type Context} from '../context.js'
 import {matchesEtag, notModifiedSince, parseRange, rangeStillValid} from '../http/conditional.js'
 import {Redirects} from '../delivery.js'
@@ -91,7 +91,10 @@ export function fileRoutes(context: Context): Route[] {
       path: '/api/package/:project/:file',
       who: 'reader',
       answers: {
-        200: bytes('The file.'),
+        200: {
+          about: 'The file, or what is said of it.',
+          types: ['application/octet-stream', metadataType, provenanceType],
+        },
         206: bytes('The part that Range asks for.'),
         302: note('The storage has it: go there.'),
         304: bare('It is what the client has.'),

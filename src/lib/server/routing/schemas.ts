@@ -64,7 +64,6 @@ export const schemas = {
     ['reason'],
   ),
   Yanked: object({name: text, yanked: listOf(object({filename: text, version: text, reason: maybeText}))}),
-  Next: object({next: {...text, description: 'the address to go on with'}}),
   User: object({username: text, admin: flag}),
   UserWithGroups: {
     anyOf: [object({username: text, admin: flag, groups: listOf(text)}), {type: 'null'}],
