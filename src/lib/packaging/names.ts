@@ -19,7 +19,8 @@ export function nameMatcher(patterns: readonly string[]): (normalizedName: strin
 function hasParts(name: string, parts: readonly string[]): boolean {
   const [first = '', ...rest] = parts
   const last = rest.pop() ?? ''
-  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))
+    return false
   const end = name.length - last.length
   let position = first.length
   for (const part of rest) {
