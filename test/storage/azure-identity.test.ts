@@ -7,6 +7,7 @@ import {startForwardProxy} from '../services/forward-proxy.js'
 import {startService} from '../services/index.js'
 import {
   microsoftLogin,
+  startInstanceMetadata,
   startMicrosoftIdentity,
   type MicrosoftIdentity,
 } from '../support/microsoft-identity.js'
@@ -76,6 +77,23 @@ describe('azure-blob by the identity of a workload, behind a proxy', needs('azur
       new Set(place.proxy.requests),
       new Set(Object.keys(hosts()).map(host => `CONNECT ${host}:443`)),
     )
+  })
+
+  it('takes the identity that the metadata service of a virtual machine gives, which NO_PROXY names', async () => {
+    await using place = await network()
+    await using machine = await startInstanceMetadata(tenant)
+    const {error, isSame} = await use(place, {
+      AZURE_TENANT_ID: '',
+      AZURE_FEDERATED_TOKEN_FILE: '',
+      AZURE_POD_IDENTITY_AUTHORITY_HOST: machine.url,
+      NO_PROXY: '127.0.0.1',
+    })
+    assert.deepEqual([error, isSame], [undefined, true])
+    assert.deepEqual(
+      [machine.asked[0]?.get('resource'), machine.asked[0]?.get('client_id')],
+      ['https://storage.azure.com', 'packages'],
+    )
+    assert.deepEqual([...new Set(place.proxy.requests)], [`CONNECT ${accountHost}:443`])
   })
 
   it('says that the proxy wants a password', async () => {

@@ -118,9 +118,13 @@ describe('the way to S3', needs('moto'), () => {
     await openOnce(tls.url, trusted)
     const hosts = {'127.0.0.1': Number(new URL(tls.url).port)}
     await using proxy = await startForwardProxy({password: 'p', hosts})
-    await withEnvironment({HTTPS_PROXY: proxy.url.replace('http://', 'user:p@')}, () =>
-      openOnce(tls.url, trusted),
-    )
+    const address = proxy.url.replace('http://', 'user:p@')
+    await withEnvironment({HTTPS_PROXY: address, AWS_CA_BUNDLE: undefined}, async () => {
+      await openOnce(tls.url, trusted)
+      await openOnce(tls.url, {'storage.verify': 'false'})
+      await rejects(openOnce(tls.url), StorageFailed, /certificate of https:\/\/127\S+ is not trusted/)
+    })
+    await openOnce(tls.url, {...trusted, 'storage.proxies': `https = http://${address}`})
     assert.deepEqual([...new Set(proxy.requests)], [`CONNECT ${new URL(tls.url).host}`])
     await assert.rejects(
       openOnce(tls.url, {'storage.verify': directory.join('none.pem')}),

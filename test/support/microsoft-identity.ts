@@ -1,3 +1,6 @@
+import {once} from 'node:events'
+import {createServer} from 'node:http'
+import type {AddressInfo} from 'node:net'
 import type {Certificate} from '../services/certificate.js'
 import {startJsonServer, type JsonServer} from './https-json.js'
 
@@ -35,6 +38,33 @@ export async function startMicrosoftIdentity(certificate: Certificate): Promise<
     return {token_type: 'Bearer', expires_in: 3600, ext_expires_in: 3600, access_token: tokenFor(tenant)}
   })
   return {...server, asked, refuse: () => (isRefusing = true)}
+}
+
+/** Plays the metadata service of a virtual machine, which gives tokens to what runs on it. */
+export async function startInstanceMetadata(tenant: string) {
+  const asked: URLSearchParams[] = []
+  const server = createServer(({url = '', headers}, answer) => {
+    const {pathname, searchParams} = new URL(url, 'http://machine')
+    if (!/^\/metadata\/identity\/oauth2\/token\/?$/.test(pathname) || headers['metadata'] !== 'true') {
+      answer.writeHead(400).end()
+      return
+    }
+    asked.push(searchParams)
+    const expires_on = String(Math.floor(Date.now() / 1000) + 3600)
+    const resource = searchParams.get('resource')
+    answer.setHeader('content-type', 'application/json')
+    answer.end(JSON.stringify({access_token: tokenFor(tenant), expires_on, resource, token_type: 'Bearer'}))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    asked,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
+  }
 }
 
 /** A token as azurite reads it, which looks at everything but the signature. */
