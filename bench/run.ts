@@ -1,6 +1,7 @@
 import {writeFile} from 'node:fs/promises'
 import {measureCaches} from './caches.js'
 import {measureLambda} from './lambda.js'
+import {measureLogins} from './logins.js'
 import {measurePages} from './pages.js'
 import {measureRebuilds} from './rebuilds.js'
 import {formatReport, type Row} from './report.js'
@@ -8,10 +9,11 @@ import {measureStorages} from './storages.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
+// `npm run bench [pages] [logins] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
 // progress on stderr.
 const parts = {
   pages: measurePages,
+  logins: measureLogins,
   caches: measureCaches,
   rebuilds: measureRebuilds,
   storages: measureStorages,
