@@ -202,7 +202,19 @@ describe('the pages for people', () => {
     assert.match(bad.text, /not valid/)
     // a link of pypicloud: the token is behind the #, which only the script of the page can read
     const login = await new Browser(server).open(`${base}/acct/login`)
-    assert.equal(login.elements('script').length, 1)
+    const [script] = login.elements('script')
+    const elements = new Map<string, {value?: string; hidden?: boolean}>()
+    const querySelector = (path: string) => elements.get(path) ?? elements.set(path, {}).get(path)
+    runInNewContext(DomUtils.textContent(script ?? []), {
+      location: {hash: '#/?token=a%20b:1:ff'},
+      document: {querySelector},
+      decodeURIComponent,
+    })
+    assert.deepEqual(Object.fromEntries(elements), {
+      '#invitation [name=token]': {value: 'a b:1:ff'},
+      '#invitation': {hidden: false},
+      '#login': {hidden: true},
+    })
     assert.ok(
       login.forms.some(({action, fields}) => action === `${base}/acct/tokenRegister` && fields.has('token')),
     )
