@@ -17,6 +17,7 @@ import {
   type WriteOptions,
 } from '../cache.js'
 import {acquireSqlLock, renewLock} from './lock.js'
+import {GroupCommit} from './group-commit.js'
 import {fileOfRow, parseTime, type Row} from './rows.js'
 import {createTables} from './schema.js'
 import {keepNewest, matches} from '../search.js'
@@ -57,11 +58,13 @@ export class SqlCache implements Cache {
   readonly name: string
   readonly shared: boolean
   readonly #state: SqlState
+  readonly #group: GroupCommit
 
   constructor(private readonly database: Database) {
     this.name = database.name
     this.shared = database.shared
     this.#state = new SqlState(database)
+    this.#group = new GroupCommit(database)
   }
 
   async findFile(filename: string): Promise<DistFile | undefined> {
@@ -216,11 +219,14 @@ export class SqlCache implements Cache {
   }
 
   #write<T>(lock: Lock | undefined, work: (transaction: Knex.Transaction) => Promise<T>): Promise<T> {
+    const underLock = async (transaction: Knex.Transaction) => {
+      if (lock) await renewLock(transaction, lock)
+      return work(transaction)
+    }
     return this.#withTable(() =>
-      this.database.transaction(async transaction => {
-        if (lock) await renewLock(transaction, lock)
-        return work(transaction)
-      }),
+      this.database.dialect.name === 'sqlite'
+        ? this.#group.run(underLock)
+        : this.database.transaction(underLock),
     )
   }
 
