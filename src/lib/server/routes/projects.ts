@@ -24,7 +24,7 @@ export function projectRoutes(context: Context): Route[] {
 
   const setStatus = async (request: RouteRequest<'project'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
-    const identity = await requirePermission(context, request, project, 'write')
+    const identity = await requirePermission(context, request, project, 'write', 'delete')
     const parameters = await readParameters(request)
     const state = stateIn(parameters.text('status'))
     const before = (await projectNotes.of(project)).status?.state
@@ -41,7 +41,7 @@ export function projectRoutes(context: Context): Route[] {
     (undo: boolean) => async (request: RouteRequest<'project' | 'target'>, reply: FastifyReply) => {
       const {target} = request.params
       const project = normalizeName(request.params.project)
-      const identity = await requirePermission(context, request, project, 'write')
+      const identity = await requirePermission(context, request, project, 'write', 'delete')
       const reason = undo ? undefined : reasonIn(await readParameters(request))
       const files = await tracked(context, () =>
         undo
