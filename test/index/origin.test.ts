@@ -19,25 +19,85 @@ async function open(settings: Record<string, string>, complete = true) {
       mayRead = true,
       loggedIn = true,
       kind = 'simple',
+      mayUpdate = true,
     }: Partial<Omit<PageRequest, 'name'>> = {},
   ) => {
-    const origin = await policy.decide({name, exists, mayRead, loggedIn, kind})
+    const origin = await policy.decide({name, exists, mayRead, mayUpdate, loggedIn, kind})
+    if (origin.kind === 'upstream') return origin.links
     return origin.kind === 'redirect' ? origin.location : origin.kind
   }
-  return Object.assign(opened, {decide})
+  return Object.assign(opened, {decide, policy})
 }
 
 describe('a name', () => {
-  it('is answered here alone without a fallback', async () => {
-    for (const mode of ['none', 'cache', 'mirror']) {
-      await using opened = await open({'pypi.fallback': mode})
-      const {decide} = opened
-      assert.equal(await decide('x', {exists: true}), 'local')
-      assert.equal(await decide('x', {exists: true, mayRead: false}), 'notFound')
-      assert.equal(await decide('x', {exists: true, mayRead: false, loggedIn: false}), 'unauthorized')
-      assert.equal(await decide('x'), 'notFound')
-      assert.equal(await decide('x', {loggedIn: false}), 'notFound')
-      assert.equal(await decide('x', {mayRead: false, loggedIn: false}), 'unauthorized')
+  it('is answered by whom the table of each mode says', async () => {
+    // exists read update: what a user and what nobody gets; `here` and `there` are pages with the upstream's files
+    const tables: Record<string, string> = {
+      none: `
+        yes yes yes  local local
+        yes yes no   local local
+        yes no  yes  notFound unauthorized
+        no  yes yes  notFound notFound
+        no  yes no   notFound notFound
+        no  no  yes  notFound unauthorized`,
+      redirect: `
+        yes yes yes  local local
+        yes yes no   local local
+        yes no  yes  notFound unauthorized
+        no  yes yes  302 302
+        no  yes no   302 302
+        no  no  yes  302 302`,
+      'redirect always': `
+        yes yes yes  there there
+        yes yes no   there there
+        yes no  yes  notFound unauthorized
+        no  yes yes  302 302
+        no  no  yes  302 302`,
+      cache: `
+        yes yes yes  local local
+        yes yes no   local local
+        yes no  yes  notFound unauthorized
+        no  yes yes  here here
+        no  yes no   notFound unauthorized
+        no  no  yes  notFound unauthorized
+        no  no  no   notFound unauthorized`,
+      'cache always': `
+        yes yes yes  here here
+        yes yes no   there unauthorized
+        yes no  yes  notFound unauthorized
+        yes no  no   notFound unauthorized
+        no  yes yes  here here
+        no  yes no   302 unauthorized
+        no  no  yes  302 unauthorized
+        no  no  no   302 unauthorized`,
+    }
+    tables['none always'] = tables['none']!
+    tables['mirror'] = tables['cache always']!
+    for (const [mode, table] of Object.entries(tables)) {
+      const [fallback = '', always] = mode.split(' ')
+      await using opened = await open({
+        'pypi.fallback': fallback,
+        'pypi.always_show_upstream': always ? 'true' : 'false',
+        'pypi.private': 'acme-*',
+      })
+      const none = Object.fromEntries(
+        linesOf(tables['none']!).map(line => [line.slice(0, 3).join(), line.slice(3)]),
+      )
+      for (const [exists, read, update, ...expected] of linesOf(table)) {
+        for (const [i, loggedIn] of [true, false].entries()) {
+          const asked = {
+            exists: exists === 'yes',
+            mayRead: read === 'yes',
+            mayUpdate: update === 'yes',
+            loggedIn,
+          }
+          const found = await opened.decide('x', asked)
+          const what = `${mode}: ${exists} ${read} ${update} ${loggedIn}`
+          assert.equal(found.startsWith('http') ? '302' : found, expected[i], what)
+          const sealed = read === 'no' ? none[`${exists},no,yes`] : none[`${exists},yes,yes`]
+          assert.equal(await opened.decide('acme-x', asked), sealed?.[i], `reserved, ${what}`)
+        }
+      }
     }
   })
 
@@ -119,10 +179,46 @@ describe('a name', () => {
     assert.match(await opened.decide('x'), /^http/)
   })
 
-  it('of a mode that is not in this version gives a notice', async () => {
-    await using opened = await open({'pypi.fallback': 'mirror'})
-    assert.match(originNotices(opened.config).join(), /pypi\.fallback = mirror/)
+  it('is not mixed with the upstream while files of it may be here without a row', async () => {
+    await using opened = await open({...redirecting, 'pypi.always_show_upstream': 'true'}, false)
+    assert.equal(await opened.decide('x', {exists: true}), 'local')
+    await opened.cache.setState(completeMark, 'now')
+    assert.equal(await opened.decide('x', {exists: true}), 'there')
+  })
+
+  it('may be redirected to files younger than pypi.upstream_age, which the operator is told', async () => {
+    await using opened = await open({...redirecting, 'pypi.upstream_age': '7'})
+    assert.match(originNotices(opened.config).join(), /upstream_age/)
     await using plain = await open(redirecting)
     assert.deepEqual(originNotices(plain.config), [])
   })
 })
+
+describe('a file that is not here', () => {
+  it('may be fetched where its project is the upstream’s', async () => {
+    const settings = {'pypi.private': 'acme-*', 'pypi.disallow_fallback': 'old'}
+    for (const [mode, fresh, beside] of [
+      ['none', false, false],
+      ['redirect', false, false],
+      ['cache', true, false],
+      ['mirror', true, true],
+    ] as const) {
+      await using opened = await open({...settings, 'pypi.fallback': mode})
+      const {policy} = opened
+      assert.equal(await policy.mayFetch('x', {isPublished: false}), fresh, mode)
+      assert.equal(await policy.mayFetch('x', {isPublished: true}), beside, mode)
+      assert.equal(await policy.mayFetch('acme-x', {isPublished: false}), false)
+      assert.equal(await policy.mayFetch('old', {isPublished: false}), false)
+      await opened.index.notes.seal(['x'])
+      assert.equal(await policy.mayFetch('x', {isPublished: false}), false)
+      await opened.cache.setState(completeMark, undefined)
+      assert.equal(await policy.mayFetch('y', {isPublished: false}), false)
+    }
+  })
+})
+
+const linesOf = (table: string): string[][] =>
+  table
+    .trim()
+    .split('\n')
+    .map(line => line.trim().split(/ +/))

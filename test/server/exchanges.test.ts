@@ -3,11 +3,13 @@ import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {after, before, describe, it} from 'node:test'
 import {fixtures} from '../support/paths.js'
+import type {FakeUpstream} from '../support/upstream.js'
 import {undeclaredAnswers} from './declared-answers.js'
 import {copyPypicloudState, install, type Installation} from './installation.js'
 import {differences} from './replay/compare.js'
 import {injectOptions, readSession} from './replay/exchange.js'
 import {expectedDifference} from './replay/exceptions.js'
+import {at, exchangeAt, recordedUpstream} from './replay/upstream.js'
 
 const sessions = [
   'read-none',
@@ -22,6 +24,15 @@ const sessions = [
   'fallback-none',
   'fallback-none-always',
   'fallback-redirect',
+  'fallback-redirect-always',
+  'fallback-redirect-always-disallow',
+  'fallback-cache',
+  'fallback-cache-everyone',
+  'fallback-cache-update-ops',
+  'fallback-cache-always',
+  'fallback-cache-always-update-ops',
+  'fallback-cache-always-disallow',
+  'fallback-cache-always-distlib',
   'fallback-url-deprecated',
 ]
 
@@ -30,21 +41,27 @@ for (const session of sessions) {
   const about = JSON.parse(readFileSync(join(folder, 'session.json'), 'utf8')) as {start_state: unknown}
 
   describe(`pypicloud's recorded session ${session}`, () => {
+    let upstream: FakeUpstream
     let server: Installation
     const cookies = new Map<string, string>()
     let undeclared: () => Promise<readonly string[]>
     before(async () => {
-      const recorded = readFileSync(join(folder, 'config.ini'), 'utf8')
+      upstream = await recordedUpstream()
+      const recorded = at(upstream, readFileSync(join(folder, 'config.ini'), 'utf8'))
       // Signup tokens that were good then are so for some years, those of 2017 are not.
       const ini = recorded.replace('auth.signing_key', 'auth.token_expire = 290000000\nauth.signing_key')
       server = await install(ini, about.start_state === 'empty' ? undefined : copyPypicloudState)
       undeclared = undeclaredAnswers(server.app)
     })
-    after(() => server[Symbol.asyncDispose]())
+    after(async () => {
+      await server[Symbol.asyncDispose]()
+      await upstream[Symbol.asyncDispose]()
+    })
 
-    for (const exchange of readSession(session)) {
-      const {method, path} = exchange.request
-      it(`${exchange.id} ${method} ${path}`, async () => {
+    for (const recorded of readSession(session)) {
+      const {method, path} = recorded.request
+      it(`${recorded.id} ${method} ${path}`, async () => {
+        const exchange = exchangeAt(upstream, recorded)
         const answer = await server.app.inject(injectOptions(exchange, cookies))
         const [cookie] = [answer.headers['set-cookie'] ?? []].flat()
         if (exchange.saves_cookie_as !== undefined && cookie !== undefined) {

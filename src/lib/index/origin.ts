@@ -14,30 +14,46 @@ export interface PageRequest {
   readonly kind: PageKind
   /** Whether the reader may read the project of that name. */
   readonly mayRead: boolean
+  /** Whether the reader's requests may store upstream files here (`pypi.cache_update`). */
+  readonly mayUpdate: boolean
   readonly loggedIn: boolean
   /** Whether this index has files of it. */
   readonly exists: boolean
 }
 
+/** Whose address the upstream's files get: `here` they are fetched and stored by this server, `there` clients go to the upstream. */
+export type LinksTo = 'here' | 'there'
+
 /** Who answers a request for a project's page. `unavailable`: whether the name is ours can't be told yet (503). */
 export type Origin =
-  | {readonly kind: 'local' | 'unauthorized' | 'notFound' | 'unavailable'}
+  | {readonly kind: 'local' | 'unauthorized' | 'unavailable'}
+  /** `isDenied`: for want of a right, not of files. */
+  | {readonly kind: 'notFound'; readonly isDenied: boolean}
   | {readonly kind: 'redirect'; readonly location: string}
+  /** A page with the upstream's files, and with those that are here if there are any. */
+  | {readonly kind: 'upstream'; readonly links: LinksTo}
 
 /**
  * Decides who answers for a name, so that private names stay private: what is stored here, was ever published here or
- * is reserved (`pypi.private`, `pypi.disallow_fallback`) is answered by this index alone, whoever asks.
+ * is reserved (`pypi.private`, `pypi.disallow_fallback`) is answered by this index alone, whoever asks. The one exception
+ * is `pypi.always_show_upstream` (right halves), which mixes what is published here with the upstream's files, but never
+ * for a sealed or reserved name.
  * ```
- * exists  may read   none                 redirect
- * yes     yes        local                local
- * yes     no         401, logged in 404   401, logged in 404
- * no      yes        404                  302; sealed or reserved 404
- * no      no         401, logged in 404   302; sealed or reserved 401, logged in 404
+ * exists  read  update  none    redirect, always           cache, always
+ * yes     yes   yes     local   local     local + there    local   local + here
+ * yes     yes   no      local   local     local + there    local   401, logged in local + there
+ * yes     no            denied  denied    denied           denied  denied
+ * no      yes   yes     404     302       302              here    here
+ * no      yes   no      404     302       302              denied  401, logged in 302
+ * no      no            denied  302       302              denied  401, logged in 302
  * ```
- * While the cache is not complete, a name that is not sealed may be ours without a row: 503 in place of 302, and of the
+ * `denied` is 401, or 404 for who is logged in. A sealed or reserved name is answered as with `none`. While the cache is
+ * not complete, a name that is not sealed may be ours without a row: 503 in place of anything of the upstream, and of the
  * 404 that would send a client with a second index of its own there, reserved names first of all (RULES 1).
  */
 export class OriginPolicy {
+  /** Pages of projects that are here may list upstream's files too. */
+  readonly mixes: boolean
   readonly #cache: Pick<Cache, 'getState' | 'changeToken'>
   readonly #notes: Pick<Notes, 'sealed'>
   readonly #fallback: Fallback
@@ -55,18 +71,20 @@ export class OriginPolicy {
     this.#fallback = fallbackMode(core)
     this.#upstream = upstreamOf(core)
     this.#isReserved = nameMatcher([...core.privateNames, ...core.disallowFallback])
+    this.mixes = this.#fallback.alwaysShowUpstream && this.#fallback.mode !== 'none'
   }
 
   /** No promise where nothing has to be looked up. @throws {PpcError} when cache or notes can't be read. */
   decide(request: PageRequest): Origin | Promise<Origin> {
-    if (request.exists && request.mayRead) return {kind: 'local'}
-    const here = withoutUpstream(request)
-    // `cache` is not in this version: it answers as `none` does, see originNotices.
-    const redirects = this.#fallback.mode === 'redirect'
-    if (request.exists || (!redirects && !request.mayRead) || !isProjectName(request.name)) return here
+    const here: Origin = request.exists && request.mayRead ? {kind: 'local'} : denied(request)
+    if (request.exists && !(request.mayRead && this.mixes)) return here
+    if (!isProjectName(request.name)) return here
+    const beyond = request.exists ? this.#mixed(request) : this.#absent(request)
     const project = normalizeName(request.name)
-    const reserved = this.#isReserved(project)
-    return reserved && !request.mayRead ? here : this.#elsewhere(request, project, {here, reserved})
+    const wanted = this.#isReserved(project) ? here : beyond
+    const isHere = wanted.kind === here.kind
+    if (isHere && (request.exists || !request.mayRead)) return here
+    return this.#unlessPrivate(project, wanted, here)
   }
 
   /** Whether what the cache has no row of is not here. Ask after looking: a cache that is emptied loses its mark too. */
@@ -74,14 +92,50 @@ export class OriginPolicy {
     return (await this.#cache.getState(completeMark)) !== undefined
   }
 
-  async #elsewhere(
-    {name, kind}: PageRequest,
-    project: string,
-    {here, reserved}: {here: Origin; reserved: boolean},
-  ): Promise<Origin> {
-    if ((await this.#notes.sealed(await this.#cache.changeToken(project))).has(project)) return here
-    if (!(await this.knowsAll())) return {kind: 'unavailable'}
-    if (reserved || this.#fallback.mode !== 'redirect') return here
+  /**
+   * Whether a file that is not here may be fetched from the upstream: wherever a page could list it, and also beside files
+   * of the project that were fetched before.
+   * @param project normalised. @param isPublished it has a file here that did not come from the upstream.
+   */
+  async mayFetch(project: string, {isPublished}: {readonly isPublished: boolean}): Promise<boolean> {
+    if (this.#fallback.mode !== 'cache' || (isPublished && !this.mixes)) return false
+    if (!isProjectName(project) || this.#isReserved(project)) return false
+    return !(await this.isSealed(project)) && this.knowsAll()
+  }
+
+  /** Whether `pypi.private` or `pypi.disallow_fallback` names it. @param project normalised. */
+  isReserved(project: string): boolean {
+    return this.#isReserved(project)
+  }
+
+  /** Whether it was published here and deleted. @param project normalised. */
+  async isSealed(project: string): Promise<boolean> {
+    return (await this.#notes.sealed(await this.#cache.changeToken(project))).has(project)
+  }
+
+  async #unlessPrivate(project: string, wanted: Origin, here: Origin): Promise<Origin> {
+    if (await this.isSealed(project)) return here
+    if (await this.knowsAll()) return wanted
+    // What is here without a row must not be taken for the upstream's: local files win.
+    return here.kind === 'local' ? here : {kind: 'unavailable'}
+  }
+
+  #mixed({loggedIn, mayUpdate}: PageRequest): Origin {
+    if (this.#fallback.mode !== 'cache') return {kind: 'upstream', links: 'there'}
+    if (mayUpdate) return {kind: 'upstream', links: 'here'}
+    return loggedIn ? {kind: 'upstream', links: 'there'} : {kind: 'unauthorized'}
+  }
+
+  #absent(request: PageRequest): Origin {
+    const {mode} = this.#fallback
+    if (mode === 'redirect') return this.#redirect(request)
+    if (mode === 'none') return denied(request)
+    if (request.mayRead && request.mayUpdate) return {kind: 'upstream', links: 'here'}
+    if (this.mixes && request.loggedIn) return this.#redirect(request)
+    return withoutRight(request)
+  }
+
+  #redirect({name, kind}: PageRequest): Origin {
     const {baseUrl, simpleUrl} = this.#upstream
     const segment = encodePathSegment(name)
     const isJson = kind === 'json' && baseUrl !== undefined
@@ -92,22 +146,19 @@ export class OriginPolicy {
   }
 }
 
-const withoutUpstream = ({mayRead, loggedIn}: PageRequest): Origin => ({
-  kind: mayRead || loggedIn ? 'notFound' : 'unauthorized',
-})
+const denied = (request: PageRequest): Origin =>
+  request.mayRead ? {kind: 'notFound', isDenied: false} : withoutRight(request)
+
+const withoutRight = ({loggedIn}: PageRequest): Origin =>
+  loggedIn ? {kind: 'notFound', isDenied: true} : {kind: 'unauthorized'}
 
 /** What an operator should know at start-up about where names come from: one sentence each. */
-export function originNotices(config: Pick<Config, 'core'>): string[] {
-  const {mode, alwaysShowUpstream} = fallbackMode(config.core)
+export function originNotices({core}: Pick<Config, 'core'>): string[] {
+  const {mode, alwaysShowUpstream} = fallbackMode(core)
   const notices: string[] = []
-  if (mode === 'cache') {
+  if (core.upstreamAge > 0 && (mode === 'redirect' || (mode === 'cache' && alwaysShowUpstream))) {
     notices.push(
-      `pypi.fallback = ${config.core.fallback} is not in this version yet: names that are not here are answered as with none.`,
-    )
-  }
-  if (mode === 'redirect' && alwaysShowUpstream) {
-    notices.push(
-      'pypi.always_show_upstream is not in this version yet: pages of projects that are here list only what is here.',
+      'pypi.upstream_age holds for pages of this server alone: who is redirected to the upstream sees its youngest files too.',
     )
   }
   return notices

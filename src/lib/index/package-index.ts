@@ -137,6 +137,16 @@ export class PackageIndex {
     )
   }
 
+  /**
+   * Stores and lists a file of the upstream as such (`data.origin`), unless one of that name is here already. Seals stay.
+   * @param file its `lastModified` is the time of publication, as a rebuild would read it from the object.
+   * @returns the file that is here now. @throws {Conflict} when its name is taken by another project.
+   */
+  adopt(file: DistFile, upload: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
+    checkFilename(file.filename)
+    return this.#serial.run(file.name, () => this.#asOnlyWriter(file, () => this.#adopt(file, upload)))
+  }
+
   /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. */
   remove(file: DistFile): Promise<void> {
     return this.#serial.run(file.name, async () => {
@@ -191,6 +201,22 @@ export class PackageIndex {
     if (published.outcome === 'created') await this.#refuseOtherSpelling(file, true)
     await this.#unseal(file.name)
     return published
+  }
+
+  async #adopt(file: DistFile, {body, digests}: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
+    const row = await this.#cache.findFile(file.filename)
+    if (row && row.name !== file.name) throw taken(file)
+    if (row && (await this.#isStored(row))) return row
+    let stored: DistFile
+    try {
+      const {summary, lastModified} = file
+      stored = {...(await this.#storage.put(file, body, {replace: false})), summary, lastModified}
+    } catch (error) {
+      if (!(error instanceof ObjectExists)) throw error
+      stored = await this.#storage.stat(file) // a crash, or another process, has left it without a row
+    }
+    const upload = {filename: file.filename, body, digests}
+    return (await this.#list(stored, row, file, false, upload)).file
   }
 
   async #publishAgain(

@@ -17,6 +17,7 @@ import {canonicalUrl} from './http/paths.js'
 import {requireSameSite} from './http/same-site.js'
 import {logRequests} from './logging.js'
 import {Sessions} from './sessions/sessions.js'
+import {upstreamServices} from './upstream.js'
 import {registerRoutes} from './routing/register.js'
 import {routeTable} from './route-table.js'
 
@@ -42,14 +43,17 @@ export function createContext(parts: AppParts): Context {
     onUpgradeFailed: (user, error) =>
       log.warn({user, err: error}, 'a better hash of a password was not stored'),
   })
+  const pages = new IndexPages({index, cache: parts.cache})
+  const origin = new OriginPolicy({...parts, notes: index.notes})
   return {
     ...parts,
     policy,
     sessions: new Sessions(policy, parts.cache, config),
     index,
     downloads: new Downloads({index, storage: new PackageStorage(parts.storage), diskCache: parts.diskCache}),
-    pages: new IndexPages({index, cache: parts.cache}),
-    origin: new OriginPolicy({...parts, notes: index.notes}),
+    pages,
+    origin,
+    upstream: upstreamServices({...parts, index, pages, origin}, log),
     address: publicAddress(config),
     log,
     running: new Set(),
@@ -98,6 +102,7 @@ export function appOf(context: Context): FastifyInstance {
     done()
   })
   logRequests(app, context.log, context.address)
+  app.addHook('onClose', () => context.upstream?.index[Symbol.asyncDispose]())
 
   const answerError = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
     const {status} = describe(error)

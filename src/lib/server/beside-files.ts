@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto'
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {DistFile} from '../packaging/dist-file.js'
 import type {Context} from './context.js'
@@ -31,6 +32,22 @@ export async function sendBeside(
       : {bytes: undefined, sha256: undefined, type: ''}
   const {bytes, sha256, type} = found
   if (!bytes || sha256 === undefined) throw notFound()
+  return sendSmall(request, reply, {bytes, sha256, type})
+}
+
+/** Core metadata from wherever. */
+export const sendMetadata = (request: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply =>
+  sendSmall(request, reply, {
+    bytes,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    type: 'text/plain; charset=UTF-8',
+  })
+
+function sendSmall(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {bytes, sha256, type}: {readonly bytes: Buffer; readonly sha256: string; readonly type: string},
+): FastifyReply {
   const etag = `"${sha256}"`
   void reply.header('etag', etag).header('cache-control', 'private, no-cache')
   if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send()

@@ -10,6 +10,7 @@ import type {Downloads} from '../index/downloads.js'
 import type {IndexPages} from '../index/index-pages.js'
 import type {OriginPolicy} from '../index/origin.js'
 import type {PackageIndex} from '../index/package-index.js'
+import type {UpstreamServices} from './upstream.js'
 import type {PublicAddress} from './http/address.js'
 import type {PpcError} from '../errors.js'
 import {basicCredentials} from './http/basic.js'
@@ -28,6 +29,8 @@ export interface Context extends Backends {
   readonly downloads: Downloads
   readonly pages: IndexPages
   readonly origin: OriginPolicy
+  /** Undefined where the config asks for no pages and files of the upstream. */
+  readonly upstream: UpstreamServices | undefined
   readonly address: PublicAddress
   readonly sessions: Sessions
   readonly log: Logger

@@ -30,7 +30,13 @@ const rows = {
   basicWins: 'Basic wins over the cookie',
   ended: 'sessions end with log-out, password change and account (RULES 13)',
   literal: 'XML-RPC: % and _ are literal',
+  reserved: 'names in disallow_fallback are reserved names: answered as with fallback = none',
+  spelling: 'links to upstream files hold the normalised name, and what the upstream says of Python versions',
+  placeholder: 'a text that stood in for a summary is none',
 } as const
+
+const numbered = (session: string, numbers: string): string[] =>
+  numbers.split(' ').map(number => `${session}/${number}`)
 
 const table: readonly Difference[] = [
   {
@@ -67,7 +73,51 @@ const table: readonly Difference[] = [
     status: 200,
     because: rows.sameAgain,
   },
-  {exchanges: ['fallback-redirect/011'], status: 404, because: rows.hidden},
+  {
+    exchanges: [
+      'fallback-redirect/011',
+      'fallback-redirect-always/011',
+      'fallback-redirect-always-disallow/011',
+      'fallback-cache-always/011',
+      'fallback-cache-always-update-ops/011',
+      'fallback-cache-always-disallow/011',
+    ],
+    status: 404,
+    because: rows.hidden,
+  },
+  {
+    exchanges: numbered('fallback-redirect-always-disallow', '004 008 009'),
+    status: 401,
+    because: rows.reserved,
+  },
+  {
+    exchanges: [
+      ...numbered('fallback-redirect-always-disallow', '013 017 018 022 026 027 031 035 036 038'),
+      ...numbered('fallback-cache-always-disallow', '031 035 036 038 042 043 044 047 049'),
+    ],
+    status: 404,
+    because: rows.reserved,
+  },
+  {
+    exchanges: [
+      ...numbered('fallback-redirect-always-disallow', '028 034'),
+      ...numbered('fallback-cache-always-disallow', '001 007 028 034 048'),
+    ],
+    status: 200,
+    because: rows.reserved,
+  },
+  {
+    exchanges: [
+      ...numbered('fallback-cache', '015 024 033'),
+      ...numbered('fallback-cache-everyone', '006 015 024 033'),
+      ...numbered('fallback-cache-always', '015 024 033'),
+      ...numbered('fallback-cache-always-disallow', '015 024 033'),
+      ...numbered('fallback-cache-always-distlib', '001 004 006 007 008 009 010 013 015 016 017 018 020'),
+    ],
+    status: 200,
+    because: rows.spelling,
+  },
+  {exchanges: ['fallback-cache-always-distlib/028'], status: 200, because: rows.placeholder},
   {exchanges: ['read-none/064', 'read-none/065', 'errors-accept/051'], status: 200, because: rows.json},
   {exchanges: ['admin-sql/031', 'admin-sql/032'], status: 200, because: rows.forms},
   {exchanges: ['admin-sql/075'], status: 400, because: rows.forms},
@@ -128,7 +178,11 @@ const table: readonly Difference[] = [
   {exchanges: ['account/009'], status: 403, because: rows.basicWins},
   {exchanges: ['account/013'], status: 401, because: rows.ended},
   {
-    exchanges: ['009', '018', '027', '036'].map(number => `fallback-redirect/${number}`),
+    exchanges: [
+      ...numbered('fallback-redirect', '009 018 027 036'),
+      ...numbered('fallback-redirect-always', '009 018 027 036'),
+      ...numbered('fallback-cache-always-update-ops', '018 027 036'),
+    ],
     status: 302,
     because: rows.defect17,
   },

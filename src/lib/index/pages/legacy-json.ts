@@ -22,8 +22,8 @@ export interface LegacyFile {
   readonly digests?: {readonly md5: string | null; readonly sha256: string}
   readonly md5_digest?: string | null
   readonly size?: number
-  readonly upload_time: string
-  readonly upload_time_iso_8601: string
+  readonly upload_time: string | null
+  readonly upload_time_iso_8601: string | null
   readonly yanked: boolean
   readonly yanked_reason: string | null
   readonly comment_text: null
@@ -116,8 +116,8 @@ function legacyFile(file: FileDetail): LegacyFile {
     requires_python: file.requiresPython ?? null,
     ...(sha256 !== undefined && {digests: {md5: md5 ?? null, sha256}, md5_digest: md5 ?? null}),
     ...(size !== undefined && {size}),
-    upload_time: file.uploadTime.slice(0, 19),
-    upload_time_iso_8601: file.uploadTime,
+    upload_time: file.uploadTime?.slice(0, 19) ?? null,
+    upload_time_iso_8601: file.uploadTime ?? null,
     yanked: yanked !== undefined,
     yanked_reason: yanked || null,
     comment_text: null,

@@ -28,8 +28,8 @@ export interface FileDetail {
   readonly summary: string | null
   /** Bytes. Undefined in rows of pypicloud, until they are completed. */
   readonly size: number | undefined
-  /** PEP 700: `2026-11-20T23:09:52.673762Z`. */
-  readonly uploadTime: string
+  /** PEP 700: `2026-11-20T23:09:52.673762Z`. Undefined where an upstream does not tell. */
+  readonly uploadTime: string | undefined
   /** The reason, which may be empty. Undefined: not yanked. */
   readonly yanked: string | undefined
   /** Hex digest of what is at `url` with `.metadata` behind it, where that is certain to be served. */
@@ -53,7 +53,6 @@ export function projectDetail(
   {facts, addressOf, addressHere}: DetailParts,
 ): ProjectDetail | undefined {
   if (files.length === 0) return undefined
-  const versions = new Set(files.map(({version}) => canonicalVersion(version) ?? version))
   const detailOf = (file: DistFile): FileDetail => {
     const [url, here] = [addressOf(file), addressHere(file)]
     const {hash_sha256, hash_md5, requires_python, core_metadata_sha256, attestations} = file.data
@@ -75,16 +74,21 @@ export function projectDetail(
   return {
     name,
     status: facts.status,
-    versions: [...versions].sort(compareVersions),
+    versions: versionsOf(files),
     files: isQuarantined(facts) ? [] : sortedByName(files).map(detailOf),
   }
 }
+
+/** Ascending, in the normal form of PEP 440 where they have one. */
+export const versionsOf = (files: readonly Pick<DistFile, 'version'>[]): string[] =>
+  [...new Set(files.map(({version}) => canonicalVersion(version) ?? version))].sort(compareVersions)
 
 /** Rows may hold anything. */
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined
 
-function sortedByName(files: readonly DistFile[]): DistFile[] {
+/** By file name, whatever the case. */
+export function sortedByName<T extends Pick<DistFile, 'filename'>>(files: readonly T[]): T[] {
   const keyed = files.map(file => ({file, key: file.filename.toLowerCase()}))
   keyed.sort((a, b) => order(a.key, b.key) || order(a.file.filename, b.file.filename))
   return keyed.map(({file}) => file)

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto'
 import type {Readable} from 'node:stream'
-import {PpcError} from '../../errors.js'
+import {NotFound, PpcError} from '../../errors.js'
 import {equalDigests} from '../../packaging/hashes.js'
 import {spool, type Spool} from '../spool.js'
 import {failure, show, type UpstreamConnection} from './connection.js'
@@ -29,7 +29,8 @@ export interface Downloaded {
 
 /**
  * A file of the upstream, whole and with the digest that its page tells.
- * @throws {UpstreamDown} @throws {UpstreamRefused} for other bytes than were announced. @throws {StorageFailed}
+ * @throws {UpstreamDown} @throws {NotFound} @throws {UpstreamRefused} for other bytes than were announced.
+ * @throws {StorageFailed}
  */
 export async function downloadFile(
   connection: UpstreamConnection,
@@ -44,6 +45,10 @@ export async function downloadFile(
     headers: {accept: '*/*', 'accept-encoding': 'identity'},
     totalSeconds: fileSeconds,
   })
+  if (answer.status === 404 || answer.status === 410) {
+    answer.body.destroy()
+    throw new NotFound(`${show(url)} is not there, although the upstream's page lists it`)
+  }
   checkStatus(answer)
   const length = answer.header('content-length')
   const checked = trusted.find(kind => file.hashes[kind] !== undefined)

@@ -95,7 +95,7 @@ const readableHashes = (hashes: Readonly<Record<string, string>>): Record<string
     ),
   )
 
-/** As this index would list the file had it been stored here. A time that is not known is the beginning of 1970. */
+/** As this index lists a copy of the file. */
 export function asDistFile(project: UpstreamProject, file: UpstreamFile): DistFile {
   const {requiresPython, size, uploadTime, hashes} = file
   const {sha256, md5} = hashes
@@ -103,7 +103,7 @@ export function asDistFile(project: UpstreamProject, file: UpstreamFile): DistFi
     filename: file.filename,
     name: project.name,
     version: file.version,
-    lastModified: uploadTime === undefined ? new Date(0) : new Date(uploadTime),
+    lastModified: uploadTime === undefined ? new Date() : new Date(uploadTime),
     summary: project.summary ?? null,
     data: {
       ...(requiresPython && {requires_python: requiresPython}),

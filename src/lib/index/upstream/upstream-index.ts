@@ -1,3 +1,4 @@
+import {LRUCache} from 'lru-cache'
 import type {Config} from '../../config/config.js'
 import {fallbackMode, upstreamOf} from '../../config/derived.js'
 import {UpstreamConnection} from './connection.js'
@@ -6,6 +7,8 @@ import {downloadFile, type Downloaded, type DownloadOptions} from './download.js
 import type {UpstreamFile, UpstreamProject} from './project.js'
 import {UpstreamProjects, type FoundProject} from './projects.js'
 
+/** Bytes. */
+const metadataKept = 8 * 1024 * 1024
 const day = 24 * 3600 * 1000
 
 export interface UpstreamOptions {
@@ -20,6 +23,11 @@ export interface UpstreamOptions {
 export class UpstreamIndex implements AsyncDisposable {
   readonly #connection: UpstreamConnection
   readonly #projects: UpstreamProjects
+  /** By digest: what they are when they have it. */
+  readonly #metadata = new LRUCache<string, Buffer>({
+    maxSize: metadataKept,
+    sizeCalculation: bytes => bytes.length + 500,
+  })
   /** Milliseconds that a file must be old. */
   readonly #minimumAge: number
   readonly #oldEnough = new WeakMap<
@@ -77,8 +85,13 @@ export class UpstreamIndex implements AsyncDisposable {
   }
 
   /** Its core metadata (PEP 658). Undefined where the upstream has none. @throws as `download`. */
-  metadata(file: UpstreamFile): Promise<Buffer | undefined> {
-    return fetchMetadata(this.#connection, file)
+  async metadata(file: UpstreamFile): Promise<Buffer | undefined> {
+    const key = file.coreMetadata?.sha256
+    const known = key === undefined ? undefined : this.#metadata.get(key)
+    if (known) return known
+    const bytes = await fetchMetadata(this.#connection, file)
+    if (key !== undefined && bytes) this.#metadata.set(key, bytes)
+    return bytes
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -63,6 +63,7 @@ const meanings: Readonly<Record<number, string>> = {
   416: 'The file has no such part.',
   429: 'Too many requests.',
   500: 'The server failed; its log says why.',
+  502: 'The upstream index answers what can not be taken.',
   503: 'The server can not do this now; try again later.',
 }
 

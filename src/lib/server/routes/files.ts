@@ -3,10 +3,11 @@ import type {Config} from '../../config/config.js'
 import {deleteGroups, overwriteGroups} from '../../config/derived.js'
 import {normalizeName} from '../../packaging/names.js'
 import {isQuarantined} from '../../index/project-facts.js'
-import {metadataType, provenanceType, sendBeside, splitBeside} from '../beside-files.js'
+import {metadataType, provenanceType, sendBeside, sendMetadata, splitBeside} from '../beside-files.js'
 import {requirePermission, type Context} from '../context.js'
 import {matchesEtag, notModifiedSince, parseRange, rangeStillValid} from '../http/conditional.js'
 import {Redirects} from '../delivery.js'
+import {fetchCopy, fetchMetadata} from '../upstream-files.js'
 import {forbidden, HttpError, notComplete, notFound} from '../http/errors.js'
 import {sendBytes} from '../http/send-bytes.js'
 import {bare, bytes, note} from '../routing/answers.js'
@@ -23,10 +24,15 @@ export function fileRoutes(context: Context): Route[] {
 
   const send = async (request: RouteRequest<'project' | 'file'>, reply: FastifyReply) => {
     const project = normalizeName(request.params.project)
-    await requirePermission(context, request, project, 'read')
+    const identity = await requirePermission(context, request, project, 'read')
     const {filename, ending} = splitBeside(request.params.file)
-    const file = await index.findFile(filename)
     // The rights that were checked are those of the project in the URL: no other project's file leaves by it.
+    const here = await index.findFile(filename)
+    if (!here && ending === '.metadata') {
+      const bytes = await fetchMetadata(context, identity, {project, filename})
+      if (bytes) return sendMetadata(request, reply, bytes)
+    }
+    const file = here ?? (ending ? undefined : await fetchCopy(context, identity, {project, filename}))
     if (!file) throw (await context.origin.knowsAll()) ? notFound() : notComplete()
     if (file.name !== project) throw notFound()
     if (isQuarantined(await index.projectNotes.of(project))) throw forbidden(`${project} is quarantined`)
@@ -71,7 +77,7 @@ export function fileRoutes(context: Context): Route[] {
       .type('application/octet-stream')
       .header('x-content-type-options', 'nosniff')
       .header('content-length', length)
-    if (context.config.core.streamFiles) {
+    if (context.config.core.streamFiles || !here) {
       void reply.header(
         'content-disposition',
         `attachment; filename="${file.filename.replace(/["\\]|[^ -~]/g, '_')}"`,

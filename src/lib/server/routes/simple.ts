@@ -1,8 +1,8 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import {whenReady} from '../../access/memo.js'
 import type {Identity} from '../../access/policy.js'
-import type {PageType} from '../../index/index-pages.js'
-import type {PageKind} from '../../index/origin.js'
+import type {Page, PageType} from '../../index/index-pages.js'
+import type {Origin, PageRequest} from '../../index/origin.js'
 import {
   legacyProject,
   legacyReleases,
@@ -21,14 +21,17 @@ import {reservedNames} from '../http/paths.js'
 import {redirectToSlash} from '../http/redirect.js'
 import {contentTypes, sendPage} from '../http/send-page.js'
 import {bare, json as jsonAnswer, note, type Answer} from '../routing/answers.js'
+import {tellAge} from '../upstream.js'
 import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 
 type Request = FastifyRequest<{Params: {project: string; version?: string}}>
 type Reply = FastifyReply | Promise<FastifyReply>
+/** What is shown: what is here, or what the upstream has too. */
+type Answerer = 'local' | Pick<Extract<Origin, {kind: 'upstream'}>, 'links'>
 
 /** What pip reads: `/simple/`, `/simple/<project>/` and their other addresses, and the JSON description of a project. */
 export function simpleRoutes(context: Context): Route[] {
-  const {address, index, origin, pages, policy} = context
+  const {address, index, origin, pages, policy, upstream} = context
 
   const list = (request: RouteRequest, reply: FastifyReply): Reply => {
     const type = typeOf(request)
@@ -53,11 +56,22 @@ export function simpleRoutes(context: Context): Route[] {
       const type = typeOf(request)
       return whenReady(identify(context, request), identity =>
         whenReady(policy.can(identity, normalized, 'read'), mayRead =>
-          whenReady(pages.project(normalized, type, root), page =>
-            page && mayRead
-              ? sendPage(request, reply, page, type, identity.username === undefined)
-              : elsewhere({name, kind: 'simple', exists: page !== undefined, mayRead, identity}),
-          ),
+          whenReady(pages.project(normalized, type, root), page => {
+            const send = (ready: Page) =>
+              sendPage(request, reply, ready, type, identity.username === undefined)
+            if (page && mayRead && !origin.mixes) return send(page)
+            const exists = page !== undefined
+            return whenReady(decide({name, kind: 'simple', exists, mayRead, identity}), async answerer => {
+              const mixed =
+                answerer === 'local'
+                  ? undefined
+                  : await upstream?.pages.page(normalized, type, {root, links: answerer.links})
+              if (mixed) tellAge(reply, mixed)
+              const shown = answerer === 'local' ? page : mixed?.page
+              if (!shown) throw notFound('No packages found')
+              return send(shown)
+            })
+          }),
         ),
       )
     }
@@ -67,10 +81,17 @@ export function simpleRoutes(context: Context): Route[] {
     const identity = await identify(context, request)
     const normalized = normalizeName(name)
     const mayRead = await policy.can(identity, normalized, 'read')
-    const detail = await pages.detail(normalized, `${address.root(request)}/`)
-    if (!detail || !mayRead) {
-      return elsewhere({name, kind: 'json', exists: detail !== undefined, mayRead, identity})
+    const root = `${address.root(request)}/`
+    let detail = await pages.detail(normalized, root)
+    if (!detail || !mayRead || origin.mixes) {
+      const answerer = await decide({name, kind: 'json', exists: detail !== undefined, mayRead, identity})
+      if (answerer !== 'local') {
+        const mixed = await upstream?.pages.detail(normalized, {root, links: answerer.links})
+        if (mixed) tellAge(reply, mixed)
+        detail = mixed?.detail
+      }
     }
+    if (!detail) throw notFound('No packages found')
     const releases = legacyReleases(detail, version)
     if (!releases) throw notFound(`${normalized} has no version ${version ?? ''}`)
     const value = legacyProject(name, releases, await metadataOf(releases))
@@ -87,25 +108,32 @@ export function simpleRoutes(context: Context): Route[] {
     return found && parseCoreMetadata(found.bytes)
   }
 
-  /** The answer for a name that is not here, or not for this reader. @throws {PpcError} always. */
-  async function elsewhere(asked: {
-    name: string
-    kind: PageKind
-    exists: boolean
-    mayRead: boolean
-    identity: Identity
-  }): Promise<never> {
-    const {identity, name, mayRead} = asked
-    const found = await origin.decide({...asked, loggedIn: identity.username !== undefined})
+  /**
+   * Who answers for a name that is not here, or not for this reader, or not alone.
+   * @throws {PpcError} when nobody does, or the client is sent elsewhere.
+   */
+  async function decide({
+    identity,
+    ...asked
+  }: Pick<PageRequest, 'name' | 'kind' | 'exists' | 'mayRead'> & {identity: Identity}): Promise<Answerer> {
+    const found = await origin.decide({
+      ...asked,
+      loggedIn: identity.username !== undefined,
+      mayUpdate: policy.inGroups(identity, context.config.core.cacheUpdate),
+    })
     switch (found.kind) {
+      case 'local':
+        return 'local'
+      case 'upstream':
+        return found
       case 'redirect':
         throw redirect(found.location)
       case 'unauthorized':
         throw denied(context, identity)
       case 'unavailable':
         throw notComplete()
-      default:
-        throw notFound(mayRead ? 'No packages found' : `No packages found named '${normalizeName(name)}'`)
+      case 'notFound':
+        throw notFound(`No packages found${found.isDenied ? ` named '${normalizeName(asked.name)}'` : ''}`)
     }
   }
 
