@@ -113,7 +113,7 @@ describe('a file of the upstream', () => {
       'far too large': [502, sends(Buffer.alloc(10_000))],
     } as const
     for (const [fault, [status, handler]] of Object.entries(faults)) {
-      upstream.answers.set(`/files/${wheel}`, handler as Parameters<typeof upstream.answers.set>[1])
+      upstream.answers.set(`/files/${wheel}`, handler)
       const answer = await server.get(address)
       assert.equal(answer.statusCode, status, `${fault}: ${answer.payload}`)
       assert.deepEqual(await stored(server.directory), [], fault)

@@ -40,7 +40,7 @@ export const sendMetadata = (request: FastifyRequest, reply: FastifyReply, bytes
   sendSmall(request, reply, {
     bytes,
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    type: 'text/plain; charset=UTF-8',
+    type: metadataType,
   })
 
 function sendSmall(
