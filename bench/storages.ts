@@ -16,7 +16,11 @@ import type {WorkerResult} from './storage-worker.js'
 import {runTool} from './tools.js'
 
 const run = promisify(execFile)
-const migratedFiles = {projects: 50, versions: 10}
+/** A small move, of which the start of a process is a large part, and one of some size. */
+const moves = [
+  {projects: 50, versions: 10, rounds: 3},
+  {projects: 500, versions: 10, rounds: 1},
+]
 
 type Bucket = Awaited<ReturnType<typeof openService>>
 
@@ -129,10 +133,12 @@ async function measureListing(bucket: Bucket, directory: string): Promise<Row[]>
   ]
 }
 
-async function measureMigration(bucket: Bucket, directory: string): Promise<Row[]> {
-  const {service, make, config} = bucket
-  const {projects, versions} = migratedFiles
-  const files = `${directory}/files`
+async function measureMigration(
+  {service, make, config}: Bucket,
+  directory: string,
+  {projects, versions, rounds}: (typeof moves)[number],
+): Promise<Row[]> {
+  const files = `${directory}/files${projects}`
   await mkdir(files)
   await fillStorage(files, projects, versions)
   const iniOf = async (name: string, text: string) => {
@@ -162,15 +168,15 @@ async function measureMigration(bucket: Bucket, directory: string): Promise<Row[
     timed(() => runTool('migrate', [from, to, '--quiet', '--concurrency', '64']))
   const source = await iniOf('source', directoryIni(files))
   const times = {up: [] as number[], down: [] as number[], upFloor: [] as number[], downFloor: [] as number[]}
-  for (let round = 0; round < 3; round += 1) {
-    const [ours, theirs] = [`ours${round}`, `theirs${round}`]
+  for (let round = 0; round < rounds; round += 1) {
+    const [ours, theirs] = [`ours-${projects}-${round}`, `theirs-${projects}-${round}`]
     await make(ours)
     await make(theirs)
     const there = await iniOf(ours, config(ours, far.url))
     const back = await iniOf(`back${round}`, directoryIni(`${directory}/back${round}`))
     times.upFloor.push(await timed(() => rclone(files, `far:${theirs}`)))
     times.up.push(await migrate(source, there))
-    times.downFloor.push(await timed(() => rclone(`far:${theirs}`, `${directory}/theirs${round}`)))
+    times.downFloor.push(await timed(() => rclone(`far:${theirs}`, `${directory}/${theirs}`)))
     times.down.push(await migrate(there, back))
     const copied = (await readdir(`${directory}/back${round}`)).filter(name => name.startsWith('bench-'))
     if (copied.length !== projects) throw new Error(`${copied.length} of ${projects} projects came back`)
@@ -210,8 +216,10 @@ async function measureBigObject({service, make, config}: Bucket, directory: stri
 export async function measureStorages(): Promise<Row[]> {
   await using temp = await tempDir()
   await using bucket = await openService(temp.path)
+  const migrations: Row[] = []
+  for (const move of moves) migrations.push(...(await measureMigration(bucket, temp.path, move)))
   return [
-    ...(await measureMigration(bucket, temp.path)),
+    ...migrations,
     ...(await measureBigObject(bucket, temp.path)),
     ...(await measureListing(bucket, temp.path)),
   ]
