@@ -438,6 +438,18 @@ export function describeObjectStore(
       for await (const entry of store.list('')) assert.ok(!/note/i.test(entry.key), entry.key)
     })
 
+    law('keeps further texts beside the notes, which can be removed', async () => {
+      const text = store.notes?.beside?.(`attestations-${randomUUID()}`)
+      if (text === undefined) return
+      assert.equal(await text.read(), undefined)
+      assert.equal(await text.write('é', undefined), true)
+      assert.equal((await text.read())?.text, 'é')
+      for await (const entry of store.list('')) assert.ok(!/attestations/.test(entry.key), entry.key)
+      await text.remove()
+      await text.remove()
+      assert.equal(await text.read(), undefined)
+    })
+
     law('is well, and can be closed twice', async () => {
       const other = await open()
       await other.check()

@@ -35,8 +35,8 @@ describe('what is said of files and projects', () => {
   after(() => server[Symbol.asyncDispose]())
 
   const get = (url: string, headers: Record<string, string> = {}) => server.app.inject({url, headers})
-  const upload = (file: BuiltFile, name: string, version: string) => {
-    const form = uploadForm(file, {name, version})
+  const upload = (file: BuiltFile, name: string, version: string, more: Record<string, string> = {}) => {
+    const form = uploadForm(file, {name, version, ...more})
     return server.app.inject({
       method: 'POST',
       url: '/simple/',
@@ -149,4 +149,59 @@ describe('what is said of files and projects', () => {
     const yanked = (await get('/pypi/acme-old/1.0.0/json')).json<{info: Record<string, unknown>}>().info
     assert.deepEqual([yanked['yanked'], yanked['yanked_reason']], [true, 'bad'])
   })
+
+  it('attestations of exactly this file are kept and served beside it', async () => {
+    const wheel = await buildWheel({name: 'acme-signed', version: '1.0'})
+    const sha256 = createHash('sha256').update(wheel.bytes).digest('hex')
+    const send = (attestations: unknown) =>
+      upload(wheel, 'acme-signed', '1.0', {
+        attestations: typeof attestations === 'string' ? attestations : JSON.stringify(attestations),
+      })
+    const other = attestation(wheel.filename, 'f'.repeat(64))
+    for (const [bad, reason] of [
+      ['{', /no JSON/],
+      [[], /no JSON array with one object/],
+      [[{...other, version: 2}], /no object of version 1/],
+      [[other], /about other bytes/],
+      [[attestation('acme_signed-1.1-py3-none-any.whl', sha256)], /is about "acme_signed-1\.1/],
+      [[attestation('acme_signed-1.0-py2-none-any.whl', sha256)], /is about "acme_signed-1\.0-py2/],
+    ] as const) {
+      const refused = await send(bad)
+      assert.deepEqual([refused.statusCode, reason.test(refused.body)], [400, true], refused.body)
+    }
+    const good = [
+      attestation(wheel.filename, sha256),
+      attestation('Acme.Signed-1.0.0-py3-none-any.whl', sha256),
+    ]
+    assert.equal((await send(good)).statusCode, 200)
+    const page = (await get('/simple/acme-signed/', {accept: json})).json<{
+      files: {provenance: string | null}[]
+    }>()
+    const url = new URL(page.files[0]!.provenance!, 'http://here/simple/acme-signed/').pathname
+    const served = await get(url)
+    assert.equal(served.headers['content-type'], 'application/vnd.pypi.integrity.v1+json')
+    const provenance = served.json<{version: number; attestation_bundles: {attestations: unknown[]}[]}>()
+    assert.equal(provenance.version, 1)
+    assert.deepEqual(provenance.attestation_bundles[0]?.attestations, good)
+    assert.match(
+      (await get('/simple/acme-signed/', {accept: 'text/html'})).body,
+      / data-provenance="[^"]+\.provenance"/,
+    )
+    assert.equal(
+      (await get('/api/package/open-lib/open_lib-1.10-py3-none-any.whl.provenance')).statusCode,
+      404,
+    )
+  })
+})
+
+/** As a signer makes them, but for the signature. */
+const attestation = (name: string, sha256: string) => ({
+  version: 1,
+  verification_material: {certificate: 'MII=', transparency_entries: [{}]},
+  envelope: {
+    statement: Buffer.from(
+      JSON.stringify({_type: 'https://in-toto.io/Statement/v1', subject: [{name, digest: {sha256}}]}),
+    ).toString('base64'),
+    signature: 'AA==',
+  },
 })

@@ -16,6 +16,8 @@ import {
   type ObjectStore,
   type StoredObject,
 } from '../storage/storage.js'
+import {provenanceOf} from '../packaging/attestations.js'
+import {digestOf, dropProvenance, keepProvenance} from './attestations.js'
 import {CoreMetadataReader, describeMetadata} from './core-metadata.js'
 import {FileLinks} from './file-links.js'
 import {Notes} from './notes.js'
@@ -115,17 +117,23 @@ export class PackageIndex {
     const {name, version} = checkRelease({...upload, metadata})
     await rights.check?.(name)
     await this.#refuseClosed(name)
+    const {filename, digests} = upload
+    const provenance = upload.attestations?.trim()
+      ? provenanceOf(upload.attestations, {filename, sha256: digests.sha256})
+      : undefined
     const data: DistFileData = {
       // As the client says it, as pypicloud does; clients that say nothing (curl, a browser) leave it to the archive.
       ...textMember('requires_python', upload.requiresPython, metadata?.requiresPython),
       ...(this.#keepsHashes && {hash_sha256: upload.digests.sha256, hash_md5: upload.digests.md5}),
       ...textMember('uploader', upload.uploader),
       ...(metadataBytes &&
-        upload.filename.endsWith('.whl') && {core_metadata_sha256: describeMetadata(metadataBytes).sha256}),
+        filename.endsWith('.whl') && {core_metadata_sha256: describeMetadata(metadataBytes).sha256}),
+      ...(provenance !== undefined &&
+        this.#storage.store.notes?.beside && {attestations: digestOf(provenance)}),
       upload_time: timestamp(),
     }
     const file: DistFile = {
-      filename: upload.filename,
+      filename,
       name,
       version,
       lastModified: new Date(),
@@ -133,7 +141,7 @@ export class PackageIndex {
       data,
     }
     return this.#serial.run(name, () =>
-      this.#asOnlyWriter(file, () => this.#publish(file, upload, rights.overwrite)),
+      this.#asOnlyWriter(file, () => this.#publish(file, {...upload, provenance}, rights.overwrite)),
     )
   }
 
@@ -159,6 +167,7 @@ export class PackageIndex {
       await this.#forget(file)
       const isLast = !others.some(other => sameVersion(other.version, file.version))
       await this.projectNotes.forget(file, {isLast})
+      await dropProvenance(this.#storage.store, file)
     })
   }
 
@@ -180,14 +189,14 @@ export class PackageIndex {
     }
   }
 
-  async #publish(file: DistFile, upload: Upload, overwrite: boolean): Promise<Published> {
+  async #publish(file: DistFile, upload: CheckedUpload, overwrite: boolean): Promise<Published> {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
     await this.#refuseOtherSpelling(file)
     if (row && (await this.#isStored(row))) return this.#publishAgain(file, row, upload, overwrite)
     let stored: DistFile
     try {
-      stored = await this.#storage.put(file, upload.body, {replace: false})
+      stored = await this.#store(file, upload, false)
     } catch (error) {
       if (error instanceof ObjectMissing) throw deleted(file)
       if (!(error instanceof ObjectExists)) throw error
@@ -222,7 +231,7 @@ export class PackageIndex {
   async #publishAgain(
     file: DistFile,
     before: DistFile,
-    upload: Upload,
+    upload: CheckedUpload,
     overwrite: boolean,
   ): Promise<Published> {
     const same = await this.#hasBytes(before, upload)
@@ -230,13 +239,26 @@ export class PackageIndex {
       if (!same) throw exists(file)
       return {file: before, outcome: 'unchanged'}
     }
-    const {upload_time = file.data.upload_time} = same ? before.data : {}
-    const next: DistFile = {...file, data: {...file.data, ...textMember('upload_time', upload_time)}}
-    const stored = await this.#storage.put(next, upload.body, {replace: true})
+    const {upload_time = file.data.upload_time, attestations} = same ? before.data : {}
+    const lasting = {
+      ...textMember('upload_time', upload_time),
+      ...textMember('attestations', file.data.attestations, attestations),
+    }
+    const next: DistFile = {...file, data: {...file.data, ...lasting}}
+    const stored = await this.#store(next, upload, true)
+    if (next.data.attestations !== before.data.attestations) {
+      await dropProvenance(this.#storage.store, before)
+    }
     const listed = await this.#list({...stored, summary: file.summary}, before, next, true)
     // The same file, filed under another spelling of its version or under a prefix of the past.
     if (this.#storage.keyOf(before) !== this.#storage.keyOf(listed.file)) await this.#storage.delete(before)
     return {...listed, outcome: 'replaced'}
+  }
+
+  /** What attests a file is there before the file that names it. */
+  async #store(file: DistFile, {body, provenance}: CheckedUpload, replace: boolean): Promise<DistFile> {
+    if (provenance !== undefined) await keepProvenance(this.#storage.store, provenance)
+    return this.#storage.put(file, body, {replace})
   }
 
   /**
@@ -338,6 +360,9 @@ export class PackageIndex {
     if (emptied.length > 0 && removed.some(isUploaded)) await this.notes.seal(emptied)
   }
 }
+
+/** With the provenance object that clients get. */
+type CheckedUpload = Upload & {readonly provenance: string | undefined}
 
 const exists = ({filename}: DistFile): Conflict =>
   new Conflict(`The file ${quote(filename)} already exists with other content.`, {

@@ -4,6 +4,7 @@ import {InvalidInput, NotFound, NotKept, PpcError, Unavailable} from '../errors.
 import type {DistFile} from '../packaging/dist-file.js'
 import {quote} from '../packaging/filenames.js'
 import {sameVersion} from '../packaging/versions.js'
+import {NotesOutOfReach} from '../storage/storage.js'
 import type {Notes} from './notes.js'
 import {
   factsOf,
@@ -200,7 +201,11 @@ export class ProjectNotes {
 
   async #read(): Promise<void> {
     const began = performance.now()
-    const members = (await this.notes.readLasting())?.others ?? new Map<string, unknown>()
+    const lasting = await this.notes.readLasting().catch((error: unknown) => {
+      if (error instanceof NotesOutOfReach) return undefined // then nobody could note anything by this config
+      throw error
+    })
+    const members = lasting?.others ?? new Map<string, unknown>()
     if (began < this.#readAt) return
     const text = JSON.stringify([members.get(statusMember), members.get(yankedMember)])
     if (text !== this.#text) this.#version += 1

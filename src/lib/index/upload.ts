@@ -12,6 +12,8 @@ export interface Upload {
   readonly version?: string | undefined
   readonly summary?: string | undefined
   readonly requiresPython?: string | undefined
+  /** What attests the file: the JSON array of PEP 740. */
+  readonly attestations?: string | undefined
   /** User name. */
   readonly uploader?: string | undefined
   readonly body: Body

@@ -1,5 +1,6 @@
-import {createHash} from 'node:crypto'
 import type {FastifyReply, FastifyRequest} from 'fastify'
+import {digestOf, findProvenance} from '../index/attestations.js'
+import {describeMetadata} from '../index/core-metadata.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import type {Context} from './context.js'
 import {matchesEtag} from './http/conditional.js'
@@ -21,32 +22,31 @@ export function splitBeside(filename: string): {readonly filename: string; reado
 
 /** Sends the core metadata of a wheel (PEP 658) or what attests a file (PEP 740). @throws {HttpError} 404. */
 export async function sendBeside(
-  {index}: Context,
+  context: Context,
   request: FastifyRequest,
   reply: FastifyReply,
   {file, ending}: {readonly file: DistFile; readonly ending: BesideEnding},
 ): Promise<FastifyReply> {
-  const found =
-    ending === '.metadata'
-      ? {...(await index.coreMetadata.of(file)), type: metadataType}
-      : {bytes: undefined, sha256: undefined, type: ''}
-  const {bytes, sha256, type} = found
-  if (!bytes || sha256 === undefined) throw notFound()
-  return sendSmall(request, reply, {bytes, sha256, type})
+  const found = await (ending === '.metadata' ? metadataOf(context, file) : attestationsOf(context, file))
+  if (!found) throw notFound()
+  return sendSmall(request, reply, found)
 }
 
 /** Core metadata from wherever. */
 export const sendMetadata = (request: FastifyRequest, reply: FastifyReply, bytes: Buffer): FastifyReply =>
-  sendSmall(request, reply, {
-    bytes,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    type: metadataType,
-  })
+  sendSmall(request, reply, {...describeMetadata(bytes), type: metadataType})
+
+interface Beside {
+  readonly bytes: Buffer
+  /** Hex. */
+  readonly sha256: string
+  readonly type: string
+}
 
 function sendSmall(
   request: FastifyRequest,
   reply: FastifyReply,
-  {bytes, sha256, type}: {readonly bytes: Buffer; readonly sha256: string; readonly type: string},
+  {bytes, sha256, type}: Beside,
 ): FastifyReply {
   const etag = `"${sha256}"`
   void reply.header('etag', etag).header('cache-control', 'private, no-cache')
@@ -56,4 +56,16 @@ function sendSmall(
     .header('x-content-type-options', 'nosniff')
     .header('content-length', bytes.length)
   return reply.send(request.method === 'HEAD' ? null : bytes)
+}
+
+async function metadataOf({index}: Context, file: DistFile): Promise<Beside | undefined> {
+  const found = await index.coreMetadata.of(file)
+  return found && {...found, type: metadataType}
+}
+
+async function attestationsOf({storage}: Context, file: DistFile): Promise<Beside | undefined> {
+  const text = await findProvenance(storage, file)
+  return text === undefined
+    ? undefined
+    : {bytes: Buffer.from(text), sha256: digestOf(text), type: provenanceType}
 }

@@ -189,6 +189,13 @@ export interface DurableText {
   read(): Promise<{readonly text: string; readonly version: string} | undefined>
   /** Writes if the version is still `expected` (undefined: nothing there). @returns false when somebody else was first. */
   write(text: string, expected: string | undefined): Promise<boolean>
+  /** Another text, kept as this one is. @param name lower-case letters, digits and hyphens. */
+  beside?(name: string): RemovableText
+}
+
+export interface RemovableText extends DurableText {
+  /** Of what is not there: succeeds. */
+  remove(): Promise<void>
 }
 
 export const isOddity = (entry: object): entry is Oddity => 'reason' in entry

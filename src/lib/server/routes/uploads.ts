@@ -146,6 +146,7 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
         version: single(fields, 'version'),
         summary: single(fields, 'summary'),
         requiresPython: single(fields, 'requires_python'),
+        attestations: single(fields, 'attestations'),
         uploader: identity.username,
         body: spooled.body,
         digests:

@@ -9,6 +9,7 @@ export const uploadFields: ReadonlySet<string> = new Set([
   'summary',
   'requires_python',
   'filetype',
+  'attestations',
   'md5_digest',
   'sha256_digest',
   'blake2_256_digest',

@@ -10,7 +10,7 @@ import {
   type AzureSettings,
 } from './errors.js'
 import {withRetries} from './retry.js'
-import {NotesOutOfReach, type DurableText} from '../storage.js'
+import {NotesOutOfReach, type RemovableText} from '../storage.js'
 
 const suffix = '-ppc-notes'
 const longestContainerName = 63
@@ -19,15 +19,33 @@ const longestContainerName = 63
  * Notes in a container of their own beside that of the packages, `packages-ppc-notes`: pypicloud's listing dies on blobs
  * without its metadata. Made when the first note is written. One blob for each prefix.
  */
-export class AzureNotes implements DurableText {
+export class AzureNotes implements RemovableText {
   readonly #container: ContainerClient
   readonly #blobName: string
   readonly #settings: AzureSettings
 
-  constructor(service: BlobServiceClient, container: string, prefix: string, settings: AzureSettings) {
-    this.#container = service.getContainerClient(notesContainer(container))
-    this.#blobName = `${prefix}ppc-toolkit-notes.json`
+  constructor(
+    private readonly service: BlobServiceClient,
+    private readonly packages: string,
+    prefix: string,
+    settings: AzureSettings,
+    private readonly stem = `${prefix}ppc-toolkit-notes`,
+  ) {
+    this.#container = service.getContainerClient(notesContainer(packages))
+    this.#blobName = `${stem}.json`
     this.#settings = settings
+  }
+
+  beside(name: string): AzureNotes {
+    return new AzureNotes(this.service, this.packages, '', this.#settings, `${this.stem}.${name}`)
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await withRetries(({abortSignal}) => this.#blob.deleteIfExists({abortSignal}))
+    } catch (error) {
+      if (!isContainerMissing(error)) throw this.#failure(error, 'removed')
+    }
   }
 
   async read(): Promise<{text: string; version: string} | undefined> {
@@ -79,7 +97,7 @@ export class AzureNotes implements DurableText {
     return this.#container.getBlockBlobClient(this.#blobName)
   }
 
-  #failure(error: unknown, done: 'read' | 'written'): unknown {
+  #failure(error: unknown, done: 'read' | 'written' | 'removed'): unknown {
     const {containerName} = this.#container
     const what = `the notes on deleted projects and locks could not be ${done}`
     if (!isForbidden(error)) return azureFailure(error, what, this.#settings)

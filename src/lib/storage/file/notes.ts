@@ -1,20 +1,35 @@
 import {createHash} from 'node:crypto'
 import {readFile, rename, rm, writeFile} from 'node:fs/promises'
-import {dirname, join} from 'node:path'
+import {basename, join} from 'node:path'
 import {isMissing, storageFailure} from './errors.js'
 import {flush} from './flush.js'
 import {withLock} from './lock.js'
 import {temporaryName} from './names.js'
-import type {DurableText} from '../storage.js'
+import type {RemovableText} from '../storage.js'
 
 /** In the root of the store. The ending hides it from pypicloud's listing as from ours. */
-const notesName = 'ppc-toolkit.notes.meta'
+const ending = '.meta'
 
-export class FileNotes implements DurableText {
+export class FileNotes implements RemovableText {
   readonly #path: string
 
-  constructor(directory: string) {
-    this.#path = join(directory, notesName)
+  constructor(
+    private readonly directory: string,
+    private readonly name = 'ppc-toolkit.notes',
+  ) {
+    this.#path = join(directory, `${name}${ending}`)
+  }
+
+  beside(name: string): FileNotes {
+    return new FileNotes(this.directory, `${this.name}.${name}`)
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await rm(this.#path, {force: true})
+    } catch (error) {
+      throw storageFailure(error, this.#path)
+    }
   }
 
   async read(): Promise<{text: string; version: string} | undefined> {
@@ -28,10 +43,10 @@ export class FileNotes implements DurableText {
   }
 
   async write(text: string, expected: string | undefined): Promise<boolean> {
-    const directory = dirname(this.#path)
+    const {directory} = this
     const temporary = join(directory, temporaryName())
     try {
-      return await withLock(directory, notesName, async stillHeld => {
+      return await withLock(directory, basename(this.#path), async stillHeld => {
         if ((await this.read())?.version !== expected) return false
         await writeFile(temporary, text, {flush: true})
         stillHeld()

@@ -1,23 +1,38 @@
 import {buffer} from 'node:stream/consumers'
 import {objectPath, retrying, type GcsApi} from './api.js'
 import {gcsFailure, hasStatus, isMissingObject} from './errors.js'
-import {putObject} from './put.js'
+import {deleteObject, putObject} from './put.js'
 import {bodyOfText} from './chunks.js'
-import type {DurableText} from '../storage.js'
+import type {RemovableText} from '../storage.js'
 
 /** Behind the store's prefix. pypicloud's listing skips what has no name and version as metadata. */
 const notesName = 'ppc-toolkit.notes'
 
 /** Also those of another store whose prefix begins with ours. */
-export const isNotes = (key: string): boolean => key.endsWith(notesName)
+export const isNotes = (key: string): boolean => /ppc-toolkit\.notes(?:\.[a-z0-9-]+)?$/.test(key)
 
-export class GcsNotes implements DurableText {
+export class GcsNotes implements RemovableText {
   readonly #api: GcsApi
   readonly #place: {readonly bucket: string; readonly key: string}
 
-  constructor(api: GcsApi, bucket: string, keyPrefix: string) {
+  /** @param name behind the prefix. */
+  constructor(api: GcsApi, bucket: string, keyPrefix: string, name = notesName) {
     this.#api = api
-    this.#place = {bucket, key: keyPrefix + notesName}
+    this.#place = {bucket, key: keyPrefix + name}
+  }
+
+  beside(name: string): GcsNotes {
+    const {bucket, key} = this.#place
+    return new GcsNotes(this.#api, bucket, key, `.${name}`)
+  }
+
+  async remove(): Promise<void> {
+    const {bucket, key} = this.#place
+    try {
+      await deleteObject(this.#api, this.#place)
+    } catch (error) {
+      throw gcsFailure(error, `gs://${bucket}/${key} can't be removed`)
+    }
   }
 
   /** The version is the object's generation. */

@@ -1,23 +1,38 @@
-import {GetObjectCommand, PutObjectCommand} from '@aws-sdk/client-s3'
+import {DeleteObjectCommand, GetObjectCommand, PutObjectCommand} from '@aws-sdk/client-s3'
 import type {Conditions} from './conditions.js'
 import {md5} from './confirm.js'
 import {attemptsOf, isPreconditionFailed, isWriteConflict} from './errors.js'
 import {atObject, notesName, type S3Place} from './place.js'
-import {ObjectMissing, type DurableText} from '../storage.js'
+import {ObjectMissing, type RemovableText} from '../storage.js'
 
 /**
  * Facts of ours in an object beside the packages: without metadata and with an ending that makes pypicloud skip it.
  * Where the service does not keep to conditions, two who write in the same moment may undo each other's.
  */
-export class S3Notes implements DurableText {
+export class S3Notes implements RemovableText {
   readonly #place: S3Place
   readonly #conditions: Conditions
   readonly #key: string
 
-  constructor(place: S3Place, conditions: Conditions) {
+  constructor(
+    place: S3Place,
+    conditions: Conditions,
+    private readonly name = notesName,
+  ) {
     this.#place = place
     this.#conditions = conditions
-    this.#key = `${place.settings.values.prefix}${notesName}`
+    this.#key = `${place.settings.values.prefix}${name}`
+  }
+
+  beside(name: string): S3Notes {
+    return new S3Notes(this.#place, this.#conditions, `${this.name}.${name}`)
+  }
+
+  async remove(): Promise<void> {
+    const {client, bucket} = this.#place
+    await atObject(this.#place, this.#key, "can't be removed", () =>
+      client.send(new DeleteObjectCommand({Bucket: bucket, Key: this.#key})),
+    )
   }
 
   async read(): Promise<{text: string; version: string} | undefined> {

@@ -1,7 +1,8 @@
 import type {Readable} from 'node:stream'
 import {StorageFailed} from '../../errors.js'
+import {findProvenance, keepProvenance} from '../../index/attestations.js'
 import type {DistFile} from '../../packaging/dist-file.js'
-import type {LinkKind} from '../../storage/storage.js'
+import type {LinkKind, ObjectStore} from '../../storage/storage.js'
 import {digestOf, type Ends} from './ends.js'
 import {SourceBody} from './source-body.js'
 
@@ -26,6 +27,7 @@ export async function copyFile(
   {replace, link, opened, unlisted}: CopyFileOptions,
 ): Promise<DistFile> {
   const {source, target, signal} = ends
+  await carryProvenance(source.store, target.store, file)
   const options = {replace, unlisted, modified: place.lastModified, ...(signal && {signal})}
   const there = opened
     ? undefined
@@ -38,6 +40,12 @@ export async function copyFile(
   const stored = await target.put(place, body, options)
   await confirm(ends, stored, body.size, body.sha256)
   return stored
+}
+
+/** What attests the file is there before the file that names it. */
+async function carryProvenance(from: ObjectStore, to: ObjectStore, file: DistFile): Promise<void> {
+  const provenance = await findProvenance(from, file)
+  if (provenance !== undefined) await keepProvenance(to, provenance)
 }
 
 /** Undefined where the service has confirmed the bytes and nobody needs to know. */
