@@ -37,6 +37,8 @@ export interface PolicyOptions {
   readonly onUnusableAccount?: (username: string, problem: string) => void
   /** Called when a better hash of a password that was right could not be stored. For a log. */
   readonly onUpgradeFailed?: (username: string, error: unknown) => void
+  /** What is known of wrong passwords already. Default: nothing. */
+  readonly slowDown?: SlowDown | undefined
 }
 
 /** What a token needs for a permission, unless another scope is asked for. */
@@ -80,7 +82,7 @@ export class AccessPolicy {
   readonly #verified = new VerifiedCredentials()
   readonly #verifying = new Map<string, Promise<Verified | undefined>>()
   /** For those who say from where a password comes. */
-  readonly slowDown = new SlowDown()
+  readonly slowDown: SlowDown
   readonly #users = new Memo<Known>(maxUsers)
   readonly #rules = new Memo<Rules>(maxProjects)
   readonly #ruled = new Memo<{readonly projects: ProjectSet | undefined}>(1)
@@ -90,6 +92,7 @@ export class AccessPolicy {
   constructor(access: Access, config: Config, options: PolicyOptions = {}) {
     this.#access = access
     this.#config = config.core
+    this.slowDown = options.slowDown ?? new SlowDown()
     this.#onUnusableAccount = options.onUnusableAccount ?? (() => undefined)
     this.#onUpgradeFailed = options.onUpgradeFailed ?? (() => undefined)
     const passwords = config.read(passwordFields)

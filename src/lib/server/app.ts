@@ -1,8 +1,10 @@
 import fastify, {LogController, type FastifyInstance, type FastifyReply, type FastifyRequest} from 'fastify'
 import {pino, type Logger} from 'pino'
 import {AccessPolicy} from '../access/policy.js'
+import type {SlowDown} from '../access/slow-down.js'
 import type {Backends} from '../backends.js'
 import type {Config} from '../config/config.js'
+import {operationFields} from '../config/schema/operation.js'
 import {Downloads} from '../index/downloads.js'
 import {IndexPages} from '../index/index-pages.js'
 import {OriginPolicy} from '../index/origin.js'
@@ -15,7 +17,13 @@ import {describe, HttpError, notFound, sendError} from './http/errors.js'
 import {drain} from './http/form.js'
 import {canonicalUrl} from './http/paths.js'
 import {requireSameSite} from './http/same-site.js'
+import {requestIds} from './http/request-ids.js'
 import {logRequests} from './logging.js'
+import {auditChanges} from './operation/audit.js'
+import type {AuditLog} from './operation/audit-log.js'
+import {limitAddresses, Limits} from './operation/limits.js'
+import type {Metrics} from './operation/metrics.js'
+import {Readiness} from './operation/readiness.js'
 import {Sessions} from './sessions/sessions.js'
 import {upstreamServices} from './upstream.js'
 import {registerRoutes} from './routing/register.js'
@@ -27,6 +35,12 @@ export interface AppParts extends Backends {
   readonly diskCache?: DiskCache | undefined
   /** Default: silent. */
   readonly logger?: Logger
+  /** Of the process. Default: one of its own. */
+  readonly slowDown?: SlowDown | undefined
+  /** Default: changes are not recorded. */
+  readonly audit?: AuditLog | undefined
+  /** Default: nothing is counted. */
+  readonly metrics?: Metrics | undefined
   /** Aborted when the server ends. Default: never. */
   readonly stopping?: AbortSignal
 }
@@ -38,7 +52,9 @@ export function createContext(parts: AppParts): Context {
   const {config} = parts
   const log = parts.logger ?? pino({level: 'silent'})
   const index = new PackageIndex(parts)
+  const stopping = parts.stopping ?? new AbortController().signal
   const policy = new AccessPolicy(parts.access, config, {
+    slowDown: parts.slowDown,
     onUnusableAccount: (user, problem) => log.warn({user, problem}, 'nobody can log in under this name'),
     onUpgradeFailed: (user, error) =>
       log.warn({user, err: error}, 'a better hash of a password was not stored'),
@@ -57,7 +73,9 @@ export function createContext(parts: AppParts): Context {
     address: publicAddress(config),
     log,
     running: new Set(),
-    stopping: parts.stopping ?? new AbortController().signal,
+    limits: new Limits(config.read(operationFields)),
+    readiness: new Readiness(parts, stopping),
+    stopping,
   }
 }
 
@@ -68,8 +86,8 @@ export function appOf(context: Context): FastifyInstance {
     rewriteUrl: request => canonicalUrl(request.url ?? '/', mountPathOf(config)),
     routerOptions: {maxParamLength: 4096},
     exposeHeadRoutes: false, // our routes answer HEAD themselves, without opening files
-    http: {headersTimeout: 60_000, keepAliveTimeout: 75_000, maxHeaderSize: 16 * 1024},
-    requestTimeout: 0, // an upload may take long; a silent one is given up in readForm
+    requestIdHeader: false,
+    genReqId: requestIds(),
     return503OnClosing: false, // what was accepted is answered
     frameworkErrors: (_error, request, reply) =>
       void sendError(request, reply, new HttpError(400, 'The path can not be read'), value =>
@@ -80,8 +98,11 @@ export function appOf(context: Context): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.decorateRequest('username', null)
+  app.decorateRequest('audited', null)
+  app.addHook('onRequest', (request, reply, done) => {
     const {method} = request
+    void reply.header('x-request-id', request.id)
     if (method === 'GET' || method === 'HEAD') {
       done()
       return
@@ -101,6 +122,9 @@ export function appOf(context: Context): FastifyInstance {
     context.sessions[Symbol.dispose]()
     done()
   })
+  limitAddresses(app, context)
+  auditChanges(app, context)
+  context.metrics?.watch(app, context.readiness)
   logRequests(app, context.log, context.address)
   app.addHook('onClose', () => context.upstream?.index[Symbol.asyncDispose]())
 
@@ -108,7 +132,7 @@ export function appOf(context: Context): FastifyInstance {
     const {status} = describe(error)
     if (status >= 500) {
       context.log.error(
-        {err: error, method: request.method, path: request.url.split('?')[0]},
+        {err: error, request: request.id, method: request.method, path: request.url.split('?')[0]},
         'request failed',
       )
     }
@@ -140,7 +164,7 @@ class QuietController extends LogController {
   }
   override streamError(error: Error, request: FastifyRequest): void {
     this.log.warn(
-      {path: request.url.split('?')[0], reason: error.message},
+      {request: request.id, path: request.url.split('?')[0], reason: error.message},
       'an answer was not sent to its end',
     )
   }

@@ -18,7 +18,13 @@ import {tokenIn} from './http/bearer.js'
 import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
 import {formatJson, type Json} from '../python-json.js'
 import {sendJsonText} from './http/json.js'
+import {auditFailedLogin} from './operation/audit.js'
+import type {AuditLog} from './operation/audit-log.js'
+import type {Limits} from './operation/limits.js'
+import type {Metrics} from './operation/metrics.js'
+import type {Readiness} from './operation/readiness.js'
 import type {Sessions} from './sessions/sessions.js'
+import {tokenUser} from '../access/api-tokens/token-text.js'
 import {refusalOf, slowedBy} from './slowed.js'
 
 /** What the routes share. */
@@ -34,6 +40,11 @@ export interface Context extends Backends {
   readonly address: PublicAddress
   readonly sessions: Sessions
   readonly log: Logger
+  /** Without `audit.file`: none. */
+  readonly audit?: AuditLog | undefined
+  readonly metrics?: Metrics | undefined
+  readonly limits: Limits
+  readonly readiness: Readiness
   /** Changes that are under way. They outlive their connection: backends are closed after them. */
   readonly running: Set<Promise<unknown>>
   /** Aborted when the server ends: for work that may take longer than one wants to wait. */
@@ -50,16 +61,50 @@ export function identify(context: Context, request: FastifyRequest): Identity | 
   const credentials = authorization === undefined ? undefined : basicCredentials(authorization)
   const token = authorization === undefined ? undefined : tokenIn(authorization, credentials)
   const {policy, address, sessions} = context
-  if (token !== undefined) return orNobody(policy.authenticateToken(token, address.client(request)))
+  if (token !== undefined) {
+    return whoHas(context, request, tokenUser, policy.authenticateToken(token, address.client(request)))
+  }
   if (credentials) {
     const {username, password} = credentials
-    return orNobody(policy.authenticate(username, password, address.client(request)))
+    return whoHas(
+      context,
+      request,
+      username,
+      policy.authenticate(username, password, address.client(request)),
+    )
   }
-  return cookie === undefined ? anonymous : whenReady(sessions.identify(request), knownOrNobody)
+  if (cookie === undefined) return anonymous
+  return whenReady(sessions.identify(request), identity => remembered(context, request, identity))
 }
-const knownOrNobody = (identity: Identity | undefined): Identity => identity ?? anonymous
-const orNobody = (found: Identity | undefined | Promise<Identity | undefined>) =>
-  found instanceof Promise ? found.then(knownOrNobody, slowedBy) : knownOrNobody(found)
+
+/** @param username as it was sent. @param found nobody, where the password is wrong. */
+function whoHas(
+  context: Context,
+  request: FastifyRequest,
+  username: string,
+  found: Identity | undefined | Promise<Identity | undefined>,
+): Identity | Promise<Identity> {
+  const known = (identity: Identity | undefined): Identity => {
+    if (!identity) failedLogin(context, request, username)
+    return remembered(context, request, identity)
+  }
+  return found instanceof Promise ? found.then(known, slowedBy) : known(found)
+}
+
+/** @throws {HttpError} 429 when the user has asked too often. */
+function remembered(context: Context, request: FastifyRequest, identity: Identity = anonymous): Identity {
+  const {username} = identity
+  if (username !== undefined && request.username === null) {
+    request.username = username
+    context.limits.takeUser(username)
+  }
+  return identity
+}
+
+function failedLogin(context: Context, request: FastifyRequest, username: string): void {
+  context.metrics?.loginFailed()
+  auditFailedLogin(context, request, username)
+}
 
 /** The error for somebody without a right: a login is asked for where there was none, or patience. */
 export function denied(context: Context, identity: Identity): PpcError {

@@ -75,13 +75,17 @@ export function logRequests(app: FastifyInstance, logger: Logger, address: Publi
   app.addHook('onResponse', (request, reply, done) => {
     const {url} = request
     const question = url.indexOf('?')
+    const bytes = reply.getHeader('content-length')
     logger.info(
       {
+        request: request.id,
         method: request.method,
         path: question < 0 ? url : url.slice(0, question),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         client: address.client(request),
+        ...(request.username !== null && {user: request.username}),
+        ...(bytes !== undefined && {bytes: Number(bytes)}),
       },
       'request',
     )

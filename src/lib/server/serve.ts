@@ -1,16 +1,16 @@
 import cluster from 'node:cluster'
 import type {AddressInfo} from 'node:net'
-import type {SlowDown} from '../access/slow-down.js'
-import {openBackends} from '../backends.js'
-import type {Config} from '../config/config.js'
-import {ExitCode, PpcError, Unavailable} from '../errors.js'
-import {originNotices} from '../index/origin.js'
-import {removeStaleSpools} from '../index/spool.js'
-import {diskCacheNotices, openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
-import {appOf, createContext} from './app.js'
+import {SlowDown} from '../access/slow-down.js'
+import {readConfig, type Config} from '../config/config.js'
+import {ExitCode} from '../errors.js'
+import {createFront} from './front.js'
+import {openGeneration} from './generation.js'
+import {ListenFailed, reasonOf} from './listen.js'
 import {openLog, type ServerLog} from './logging.js'
+import type {Counts} from './operation/metrics.js'
+import {openMetrics, serveMetrics} from './operation/open-metrics.js'
+import {configChanges, refuseMemory, Reloader} from './reload.js'
 import {gracefulClose, graceSeconds} from './shutdown.js'
-import {keepCacheComplete} from './start-up.js'
 import {serveByWorkers} from './workers.js'
 
 export interface ServeOptions {
@@ -37,14 +37,12 @@ export interface RunningServer {
   /** Resolves when it has been closed, by whomever. */
   readonly closed: Promise<void>
   readonly log: ServerLog
-  /** SIGHUP: remembered log-ins are forgotten, the log file is opened anew. */
-  reload(): void
-}
-
-/** The address is in use, or may not be used. */
-export class ListenFailed extends PpcError {
-  readonly code = 'PPC_LISTEN_FAILED'
-  override readonly exitCode = ExitCode.failed
+  /** Goes on in log files of the same names, after their rotation; remembered log-ins are forgotten. */
+  reopen(): Promise<void>
+  /** SIGHUP: reopens, and reads the config again; a bad one is reported and the old one kept. Never fails. */
+  reload(): Promise<void>
+  /** What this process has counted, if it counts. */
+  counts(): Promise<Counts | undefined>
 }
 
 /** @throws {Unavailable} when a backend can't be reached. @throws {ListenFailed} @throws {UsageError} */
@@ -66,72 +64,81 @@ export interface ServerHere extends RunningServer {
 
 /** One process. */
 export async function serveHere(config: Config, options: ServeOptions): Promise<ServerHere> {
-  const backends = await openBackends(config, ['storage', 'cache', 'access'])
   const log = openLog(config.server)
-  const stop = new AbortController()
-  let diskCache: DiskCache | undefined
+  const {logger} = log
+  const metrics = await openMetrics(config)
+  const slowDown = new SlowDown()
+  const parts = {log, metrics, slowDown}
+  let generation = await openGeneration(config, parts)
+  const retiring = new Set<Promise<void>>()
+  const front = createFront((request, response) => generation.handle(request, response))
+  const closeFront = gracefulClose(front, options.graceSeconds ?? graceSeconds)
+  let metricsServer: {close: () => void} | undefined
   try {
-    await backends.access.check() // a directory is not asked before
-    diskCache = await openDiskCache(config, backends.storage, message => log.logger.warn(message))
-    const context = createContext({
-      ...backends,
-      config,
-      diskCache,
-      logger: log.logger,
-      stopping: stop.signal,
-    })
-    const app = appOf(context)
-    // Known from the beginning: a storage that goes away later must not take the pages with it.
-    await context.index.projectNotes.snapshot().catch((err: unknown) => {
-      log.logger.error({err}, 'what is noted of projects could not be read: their pages are not answered')
-    })
-    const closeApp = gracefulClose(app, options.graceSeconds ?? graceSeconds)
-    const host = options.host ?? config.server.host
-    const port = options.port ?? config.server.port
-    try {
-      await app.listen({host, port})
-    } catch (error) {
-      throw new ListenFailed(`${host}:${port}: can not listen there: ${reasonOf(error)}`, {cause: error})
+    await listen(front, options.host ?? config.server.host, options.port ?? config.server.port)
+    if (metrics && cluster.isPrimary) {
+      metricsServer = await serveMetrics(config, log, async () => [await metrics.counts()])
     }
-    void removeStaleSpools(backends.storage.spoolDirectory)
-    const filling = keepCacheComplete(context, stop.signal)
-
-    const end = closing(async () => {
-      stop.abort(new Unavailable('the server is ending'))
-      try {
-        await closeApp()
-        await filling
-        await Promise.allSettled([...context.running])
-        await context.pages.settled()
-        await context.policy.settled()
-        await diskCache?.[Symbol.asyncDispose]()
-      } finally {
-        await backends[Symbol.asyncDispose]()
-        log.flush()
-      }
-    })
-    const url = urlOf(app.server.address() as AddressInfo, config)
-    log.logger.info({url}, 'listening')
-    const notices = [
-      ...originNotices(config),
-      ...(backends.storage.notices ?? []),
-      ...diskCacheNotices(config, backends.storage),
-    ]
-    for (const notice of notices) log.logger.warn(notice)
-    const reload = (): void => {
-      context.policy.forgetCredentials()
-      log.reopen()
-    }
-    return {url, log, reload, slowDown: context.policy.slowDown, ...end}
   } catch (error) {
-    stop.abort()
-    try {
-      await diskCache?.[Symbol.asyncDispose]()
-      await backends[Symbol.asyncDispose]()
-    } catch {
-      // the first failure is the one to report
-    }
+    await front.close()
+    await generation.retire().catch(() => undefined) // the first failure is the one to report
     throw error
+  }
+  const url = urlOf(front.server.address() as AddressInfo, config)
+  logger.info({url}, 'listening')
+
+  const reopen = async (): Promise<void> => {
+    log.reopen()
+    generation.context.policy.forgetCredentials()
+    await generation.context.audit
+      ?.reopen()
+      .catch((error: unknown) => logger.error({err: error}, 'still in the old audit log'))
+  }
+  const reloader = new Reloader(log, metrics, async () => {
+    await reopen()
+    const next = await readConfig(options.configPath ?? config.file)
+    const changes = configChanges(generation.config, next)
+    if (changes.changed.length > 0) {
+      refuseMemory(generation.config)
+      const before = generation
+      generation = await openGeneration(next, parts)
+      logger.level = next.server.logLevel
+      const retired = before
+        .retire()
+        .catch((error: unknown) => logger.error({err: error}, 'what a reload replaced was not closed'))
+        .finally(() => retiring.delete(retired))
+      retiring.add(retired)
+    }
+    return changes
+  })
+  const end = closing(async () => {
+    generation.announceEnd()
+    try {
+      await closeFront()
+      await reloader.idle()
+      await Promise.all(retiring)
+      await generation.retire()
+    } finally {
+      metricsServer?.close()
+      log.flush()
+    }
+  })
+  return {
+    url,
+    log,
+    slowDown,
+    reopen,
+    reload: () => reloader.reload(),
+    counts: async () => metrics?.counts(),
+    ...end,
+  }
+}
+
+async function listen(front: ReturnType<typeof createFront>, host: string, port: number): Promise<void> {
+  try {
+    await front.listen({host, port})
+  } catch (error) {
+    throw new ListenFailed(`${host}:${port}: can not listen there: ${reasonOf(error)}`, {cause: error})
   }
 }
 
@@ -155,17 +162,6 @@ export function urlOf({address, family, port}: AddressInfo, {server}: Config): s
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}${mount}`
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program uses this port',
-  EADDRNOTAVAIL: 'this machine does not have that address',
-  EACCES: 'this user may not use that port',
-  ENOTFOUND: 'the host name is unknown',
-}
-const reasonOf = (error: unknown): string => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return reasons[code] ?? (code || 'unknown reason')
-}
-
 /** The first signal ends gracefully and the process exits with 0; the second ends it at once. */
 function endAtSignals(running: RunningServer): void {
   const {log} = running
@@ -187,5 +183,5 @@ function endAtSignals(running: RunningServer): void {
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
-  process.on('SIGHUP', () => running.reload())
+  process.on('SIGHUP', () => void running.reload())
 }

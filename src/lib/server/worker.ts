@@ -1,10 +1,12 @@
 /** One of several server processes: started by `workers.ts`, never by hand. */
 import {readConfig} from '../config/config.js'
 import {serveHere} from './serve.js'
+import {isQuestion} from './operation/worker-counts.js'
 import {
   endMessage,
   orderVariable,
   reloadMessage,
+  reopenMessage,
   type LoginMessage,
   type WorkerNews,
   type WorkerOrder,
@@ -34,8 +36,13 @@ try {
   }
   process.on('message', message => {
     if (message === endMessage) end()
-    else if (message === reloadMessage) running.reload()
+    else if (message === reopenMessage) void running.reopen()
+    else if (message === reloadMessage) void running.reload()
     else if (isLoginMessage(message)) running.slowDown.hear(message.login)
+    else if (isQuestion(message)) {
+      const {countsFor} = message
+      void running.counts().then(counts => counts && tell({countsFor, counts}))
+    }
   })
   running.slowDown.shareWith(login => tell({login}))
   process.on('disconnect', end) // the first process is gone

@@ -2,12 +2,16 @@ import cluster, {type Worker} from 'node:cluster'
 import {fileURLToPath} from 'node:url'
 import {openBackends} from '../backends.js'
 import type {LoginNews} from '../access/slow-down.js'
-import type {Config} from '../config/config.js'
-import {sqlCacheFields} from '../config/schema/cache.js'
-import {sqlAccessFields} from '../config/schema/access.js'
+import {readConfig, type Config} from '../config/config.js'
 import {UsageError} from '../errors.js'
+import {ListenFailed} from './listen.js'
 import {openLog} from './logging.js'
-import {closing, ListenFailed, type RunningServer, type ServeOptions} from './serve.js'
+import {memoryDatabases} from './memory-databases.js'
+import type {Counts} from './operation/metrics.js'
+import {openMetrics, serveMetrics} from './operation/open-metrics.js'
+import {countsOf, type CountsAnswer} from './operation/worker-counts.js'
+import {configChanges, Reloader} from './reload.js'
+import {closing, type RunningServer, type ServeOptions} from './serve.js'
 
 /** What the first process tells a worker when it starts it. */
 export interface WorkerOrder {
@@ -18,14 +22,15 @@ export interface WorkerOrder {
 }
 /** What a worker tells the first process. */
 export type WorkerNews =
-  {readonly listening: string} | {readonly failed: string} | {readonly login: LoginNews}
+  {readonly listening: string} | {readonly failed: string} | {readonly login: LoginNews} | CountsAnswer
 export const orderVariable = 'PPC_WORKER_ORDER'
 /** What the first process tells a worker of another one. */
 export interface LoginMessage {
   readonly login: LoginNews
 }
-/** To a worker: end gracefully; reload, as after SIGHUP. */
+/** To a worker: end gracefully; open log files anew; read the config again as well. */
 export const endMessage = 'end'
+export const reopenMessage = 'reopen'
 export const reloadMessage = 'reload'
 
 const firstDelay = 500
@@ -40,9 +45,9 @@ export async function serveByWorkers(
   options: ServeOptions,
 ): Promise<RunningServer> {
   refuseMemory(config)
-  // Once here first: what is wrong with a backend is thrown as it is, and tables are made by one process.
-  await (await openBackends(config, ['storage', 'cache', 'access']))[Symbol.asyncDispose]()
+  await tryBackends(config)
   const log = openLog(config.server)
+  const metrics = await openMetrics(config)
   const {logger} = log
   const order: WorkerOrder = {
     configPath: options.configPath ?? config.file,
@@ -62,7 +67,7 @@ export async function serveByWorkers(
       worker.on('message', (news: WorkerNews) => {
         if ('listening' in news) resolve(news.listening)
         else if ('login' in news) tellOthers(worker, news)
-        else reject(new ListenFailed(news.failed))
+        else if ('failed' in news) reject(new ListenFailed(news.failed))
       })
       worker.on('exit', (code, signal) => {
         reject(new ListenFailed(`a worker process ended at its start (${signal || String(code)})`))
@@ -85,24 +90,64 @@ export async function serveByWorkers(
     return listening
   }
 
+  const tell = (message: string): void => {
+    for (const worker of workersAlive()) worker.send(message)
+  }
+  let present = config
+  const reloader = new Reloader(log, metrics, async () => {
+    log.reopen()
+    try {
+      const next = await readConfig(order.configPath)
+      const changes = configChanges(present, next)
+      if (changes.changed.length > 0) {
+        refuseMemory(next)
+        await tryBackends(next)
+      }
+      present = next
+      tell(reloadMessage)
+      return changes
+    } catch (error) {
+      tell(reopenMessage)
+      throw error
+    }
+  })
+  const allCounts = async (): Promise<Counts[]> => {
+    const counts = await Promise.all([metrics?.counts(), ...workersAlive().map(countsOf)])
+    return counts.filter(one => one !== undefined)
+  }
+  let metricsServer: {close: () => void} | undefined
   const end = closing(async () => {
     ending = true
     for (const timer of timers) clearTimeout(timer)
     await Promise.all(workersAlive().map(endWorker))
+    metricsServer?.close()
   })
-  const reload = (): void => {
-    log.reopen()
-    for (const worker of workersAlive()) worker.send(reloadMessage)
-  }
   try {
     const urls = await Promise.all(Array.from({length: count}, start))
+    if (metrics) metricsServer = await serveMetrics(config, log, allCounts)
     logger.info({url: urls[0], workers: count}, 'listening')
-    return {url: urls[0] ?? '', log, reload, ...end}
+    const reopen = (): Promise<void> => {
+      log.reopen()
+      tell(reopenMessage)
+      return Promise.resolve()
+    }
+    return {
+      url: urls[0] ?? '',
+      log,
+      reopen,
+      reload: () => reloader.reload(),
+      counts: () => Promise.resolve(undefined),
+      ...end,
+    }
   } catch (error) {
     await end.close().catch(() => undefined)
     throw error
   }
 }
+
+/** What is wrong with a backend is thrown as it is, before any worker tries; tables are made by one process. */
+const tryBackends = async (config: Config): Promise<void> =>
+  (await openBackends(config, ['storage', 'cache', 'access']))[Symbol.asyncDispose]()
 
 const workersAlive = (): Worker[] =>
   Object.values(cluster.workers ?? {}).filter(worker => worker !== undefined && !worker.isDead()) as Worker[]
@@ -122,15 +167,9 @@ function endWorker(worker: Worker): Promise<void> {
 
 /** @throws {UsageError}: each process would have a database of its own (RULES 14). */
 function refuseMemory(config: Config): void {
-  const urls = [
-    ...(config.core.db === 'sql' ? [['db.url', config.read(sqlCacheFields).url] as const] : []),
-    ...(config.core.auth === 'sql' ? [['auth.db.url', config.read(sqlAccessFields).url] as const] : []),
-  ]
-  for (const [key, url] of urls) {
-    if (/^sqlite(?:\+\w+)?:(?:\/\/\/?)?(?::memory:.*)?$/.test(url)) {
-      throw new UsageError(
-        `${config.file}: ${key} is a database in memory, which several workers can not share: name a file, or use one worker`,
-      )
-    }
-  }
+  const [key] = memoryDatabases(config)
+  if (key === undefined) return
+  throw new UsageError(
+    `${config.file}: ${key} is a database in memory, which several workers can not share: name a file, or use one worker`,
+  )
 }

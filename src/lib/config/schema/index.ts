@@ -14,6 +14,7 @@ import {cacheSchemas} from './cache.js'
 import {coreFields} from './core.js'
 import {isHttpUrl} from '../derived.js'
 import {backendSchema, type BackendSchema} from './schema.js'
+import {operationFields} from './operation.js'
 import {sessionFields} from './session.js'
 import {storageSchemas} from './storage.js'
 
@@ -66,6 +67,7 @@ export const commonTables: readonly {readonly title: string; readonly schema: Ba
   {title: 'Sessions', schema: backendSchema(sessionFields)},
   {title: 'Passwords', schema: backendSchema(passwordFields)},
   {title: 'Invitations', schema: backendSchema(tokenFields)},
+  {title: 'Operation', schema: backendSchema(operationFields)},
 ]
 
 /** The short name of a backend, also for pypicloud's class paths; undefined for the operator's own module. */

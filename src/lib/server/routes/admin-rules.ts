@@ -25,6 +25,7 @@ export function adminRuleRoutes(context: Context): Route[] {
       about: 'Creates a group.',
       method: 'PUT',
       path: '/admin/group/:group',
+      audit: 'group.create',
       fails: {...refused, 409: note('The group exists.')},
       does: async ({params}) => {
         if (['everyone', 'authenticated', 'admin'].includes(params.group)) {
@@ -38,6 +39,7 @@ export function adminRuleRoutes(context: Context): Route[] {
       about: 'Deletes a group and the rules for it.',
       method: 'DELETE',
       path: '/admin/group/:group',
+      audit: 'group.delete',
       fails: refused,
       does: ({params}) => requireWriter(access).deleteGroup(params.group),
     }),
@@ -75,6 +77,7 @@ export function adminRuleRoutes(context: Context): Route[] {
         about,
         method,
         path: '/admin/package/:project/:kind/:name/:permission',
+        audit: `permission.${verb}`,
         fails: {...refused, 404: note('There is no such kind or permission.')},
         does: async request => {
           const {project, kind, name, permission} = request.params

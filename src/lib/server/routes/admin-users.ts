@@ -1,6 +1,7 @@
 import {checkUsername} from '../../access/names.js'
 import {requireWriter, type Context} from '../context.js'
 import {readParameters} from '../http/parameters.js'
+import {noteChange} from '../operation/audit.js'
 import {json, note} from '../routing/answers.js'
 import {adminRow, refused} from '../routing/admin-row.js'
 import type {Route} from '../routing/route.js'
@@ -36,6 +37,7 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Creates a user.',
       method: 'PUT',
       path: '/admin/user/:user',
+      audit: 'user.create',
       arguments: [{name: 'password', about: 'To log in with.'}],
       fails: {...refused, 409: note('The user exists.')},
       does: async request => {
@@ -55,6 +57,7 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Deletes a user and the rules for him. An unknown one is no failure.',
       method: 'DELETE',
       path: '/admin/user/:user',
+      audit: 'user.delete',
       fails: refused,
       does: ({params}) => requireWriter(access).deleteUser(params.user),
     }),
@@ -62,6 +65,7 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Lets somebody in who asked for an account.',
       method: 'POST',
       path: '/admin/user/:user/approve',
+      audit: 'user.approve',
       fails: refused,
       does: ({params}) => requireWriter(access).approve(params.user),
     }),
@@ -69,10 +73,12 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Makes a user administrator, or no longer.',
       method: 'POST',
       path: '/admin/user/:user/admin',
+      audit: 'user.admin',
       arguments: [{name: 'admin', about: 'Which of the two.', type: 'boolean'}],
       fails: refused,
       does: async request => {
         const admin = (await readParameters(request)).flag('admin')
+        noteChange(request, {admin})
         await requireWriter(access).setAdmin(request.params.user, admin)
       },
     }),
@@ -80,6 +86,7 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Puts a user into a group.',
       method: 'PUT',
       path: '/admin/user/:user/group/:group',
+      audit: 'group.add',
       fails: refused,
       does: ({params}) => requireWriter(access).addMember(params.group, params.user),
     }),
@@ -87,6 +94,7 @@ export function adminUserRoutes(context: Context): Route[] {
       about: 'Takes a user out of a group.',
       method: 'DELETE',
       path: '/admin/user/:user/group/:group',
+      audit: 'group.remove',
       fails: refused,
       does: ({params}) => requireWriter(access).removeMember(params.group, params.user),
     }),

@@ -7,6 +7,7 @@ import {tokenFields} from '../../config/schema/access.js'
 import {requireWriter, type Context} from '../context.js'
 import {HttpError} from '../http/errors.js'
 import {readParameters} from '../http/parameters.js'
+import {noteChange} from '../operation/audit.js'
 import {html, json, note} from '../routing/answers.js'
 import {adminRow, refused} from '../routing/admin-row.js'
 import type {Route} from '../routing/route.js'
@@ -23,10 +24,12 @@ export function adminRoutes(context: Context): Route[] {
       about: 'Lets people ask for accounts, or no longer.',
       method: 'POST',
       path: '/admin/register',
+      audit: 'registration.set',
       arguments: [{name: 'allow', about: 'Which of the two.', type: 'boolean'}],
       fails: refused,
       does: async request => {
         const allow = (await readParameters(request)).flag('allow')
+        noteChange(request, {allow})
         await requireWriter(access).setRegistration(allow)
       },
     }),
@@ -34,6 +37,7 @@ export function adminRoutes(context: Context): Route[] {
       about: 'A token with which somebody can make the account of that name.',
       method: 'GET',
       path: '/admin/token/:user',
+      audit: 'signup-token.create',
       gives: json('The token, and the address to send.', 'SignupToken'),
       fails: refused,
       does: async request => {
@@ -54,6 +58,7 @@ export function adminRoutes(context: Context): Route[] {
       about: 'The dump of users, groups and rules that ppc-import reads.',
       method: 'GET',
       path: '/admin/acl.json.gz',
+      audit: 'access.export',
       gives: {about: 'JSON, gzipped.', types: [html]},
       does: async (request, reply) => {
         const gzip = createGzip()
@@ -70,6 +75,7 @@ export function adminRoutes(context: Context): Route[] {
     row({
       about: 'Rebuilds the cache from the storage, and answers when that is done.',
       method: rebuildMethods,
+      audit: 'cache.rebuild',
       path: '/admin/rebuild',
       fails: {409: note('Another rebuild is running.')},
       does: rebuild.wait,
@@ -78,6 +84,7 @@ export function adminRoutes(context: Context): Route[] {
       about: 'Starts a rebuild, and answers at once.',
       method: 'POST',
       path: '/admin/rebuild',
+      audit: 'cache.rebuild',
       arguments: [
         {name: 'full', about: 'Whether unchanged files are read anew.', type: 'boolean', optional: true},
       ],

@@ -10,6 +10,7 @@ import {loginPage} from '../pages/account-pages.js'
 import {answerForm} from '../pages/browser-form.js'
 import {sendDocument, wayToRoot} from '../pages/document.js'
 import {csrfField} from '../pages/forms.js'
+import {noteChange} from '../operation/audit.js'
 import {json, note, page} from '../routing/answers.js'
 import {route, type Argument, type Route} from '../routing/route.js'
 import {csrfHeader} from '../sessions/sessions.js'
@@ -22,6 +23,7 @@ export function loginRoutes(context: Context): Route[] {
   const {access, sessions} = context
   const logIn = async (request: FastifyRequest, parameters: Parameters): Promise<Verified> => {
     const [username, password] = [parameters.text('username'), parameters.text('password')]
+    noteChange(request, {user: username.slice(0, 200)})
     const verified = await context.policy.verify(username, password, context.address.client(request))
     if (!verified) throw forbidden()
     return verified
@@ -84,6 +86,7 @@ export function loginRoutes(context: Context): Route[] {
       about: 'Begins a session, which is in the cookie of the answer.',
       method: 'POST',
       path: ['/acct/login', '/login'],
+      audit: 'login',
       who: 'anybody',
       arguments: [usernameArgument, passwordArgument],
       answers: {

@@ -4,6 +4,7 @@ import {identify, requirePermission, sendEmpty, sendJson, tracked, type Context}
 import {forbidden, HttpError} from '../http/errors.js'
 import {queryOf} from '../http/parameters.js'
 import {packageJson, unixSeconds} from '../package-json.js'
+import {noteChange} from '../operation/audit.js'
 import {empty, json, note} from '../routing/answers.js'
 import {route, type Route, type RouteRequest} from '../routing/route.js'
 
@@ -56,6 +57,7 @@ export function packageRoutes(context: Context): Route[] {
     if (!policy.mayDelete(identity)) throw forbidden('Package deletion is unallowed.')
     const file = await index.findFile(request.params.file)
     if (!file || file.name !== project) throw new HttpError(400, `Could not find ${request.params.file}`)
+    noteChange(request, {sha256: file.data.hash_sha256})
     await tracked(context, () => index.remove(file))
     context.log.info({file: file.filename, user: identity.username}, 'deleted')
     return sendEmpty(reply)
@@ -89,6 +91,7 @@ export function packageRoutes(context: Context): Route[] {
       about: 'Deletes a file.',
       method: 'DELETE',
       path: '/api/package/:project/:file',
+      audit: 'file.delete',
       who: 'writer',
       answers: {200: empty('It is deleted.'), 400: note('The project has no such file.')},
       handler: remove,

@@ -58,6 +58,7 @@ export function passwordRoutes(context: Context): Route[] {
       about: 'What that page sends: see POST /api/user/password.',
       method: 'POST',
       path: '/acct/password',
+      audit: 'user.password',
       who: 'anybody',
       arguments: [
         {name: 'old_password', about: 'Once more.'},

@@ -5,6 +5,7 @@ import {projectStates, yankOf, type ProjectFacts, type ProjectState} from '../..
 import {denied, requirePermission, sendJson, tracked, type Context} from '../context.js'
 import {HttpError, notFound} from '../http/errors.js'
 import {readParameters, type Parameters} from '../http/parameters.js'
+import {noteChange} from '../operation/audit.js'
 import {json, note} from '../routing/answers.js'
 import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 
@@ -32,6 +33,7 @@ export function projectRoutes(context: Context): Route[] {
     if ((state === 'quarantined' || before === 'quarantined') && !identity.admin)
       throw denied(context, identity)
     const saying = {reason: reasonIn(parameters), by: identity.username}
+    noteChange(request, {state, before, reason: saying.reason})
     await tracked(context, () => projectNotes.setStatus(project, state, saying))
     context.log.info({project, state, user: identity.username}, 'project state set')
     return sendJson(context, reply, stateOf(project, await projectNotes.of(project)))
@@ -43,6 +45,7 @@ export function projectRoutes(context: Context): Route[] {
       const project = normalizeName(request.params.project)
       const identity = await requirePermission(context, request, project, 'write', 'delete')
       const reason = undo ? undefined : reasonIn(await readParameters(request))
+      noteChange(request, {reason})
       const files = await tracked(context, () =>
         undo
           ? projectNotes.unyank(project, target)
@@ -75,6 +78,7 @@ export function projectRoutes(context: Context): Route[] {
         'Says that a project is active, archived or deprecated; administrators also quarantine it, and end that.',
       method: 'PUT',
       path: '/api/project/:project/status',
+      audit: 'project.status',
       who: 'writer',
       arguments: [{name: 'status', about: `One of ${projectStates.join(', ')}.`}, why],
       answers: {200: json('Its state.', 'ProjectState'), 400: note('There is no such state.')},
@@ -92,6 +96,7 @@ export function projectRoutes(context: Context): Route[] {
       about: 'Yanks a release, or one file of it: only who asks for exactly that version gets it.',
       method: 'PUT',
       path: '/api/project/:project/yanked/:target',
+      audit: 'project.yank',
       who: 'writer',
       arguments: [why],
       answers: {200: json('The files that are meant.', 'Yanked')},
@@ -101,6 +106,7 @@ export function projectRoutes(context: Context): Route[] {
       about: 'Takes back that a release, or a file, was yanked.',
       method: 'DELETE',
       path: '/api/project/:project/yanked/:target',
+      audit: 'project.unyank',
       who: 'writer',
       answers: {200: json('The files that are meant.', 'Yanked')},
       handler: changeYank(true),

@@ -76,6 +76,7 @@ export function registrationRoutes(context: Context): Route[] {
       about: 'What that page sends: see PUT /api/user/:user.',
       method: 'POST',
       path: '/acct/register',
+      audit: 'user.register',
       who: 'anybody',
       arguments: [usernameArgument, passwordArgument],
       answers: {
@@ -97,6 +98,7 @@ export function registrationRoutes(context: Context): Route[] {
       about: 'Makes the account that a signup token is for, and logs in.',
       method: ['PUT', 'POST'],
       path: ['/acct/tokenRegister', '/tokenRegister'],
+      audit: 'user.register',
       who: 'anybody',
       arguments: [{name: 'token', about: 'As the administrator gave it.'}, passwordArgument],
       answers: {

@@ -6,6 +6,7 @@ import {createToken, getTokens, revokeToken} from '../../tasks/api-tokens.js'
 import {denied, identify, requireWriter, sendEmpty, sendJson, type Context} from '../context.js'
 import {forbidden, HttpError} from '../http/errors.js'
 import {queryOf, readParameters} from '../http/parameters.js'
+import {noteChange} from '../operation/audit.js'
 import {empty, json, note} from '../routing/answers.js'
 import {route, type Route, type RouteRequest} from '../routing/route.js'
 
@@ -37,6 +38,7 @@ export function tokenRoutes(context: Context): Route[] {
       projects: list('projects'),
       expires: optional('expires'),
     })
+    noteChange(request, {id: token.id, owner, scopes: token.scopes, projects: token.projects})
     log.info({token: token.id, owner, user: username, scopes: token.scopes}, 'API token created')
     void reply.code(201).header('cache-control', 'private, no-store')
     return sendJson(context, reply, {token: text, ...tokenJson({...token, lastUsed: null})})
@@ -51,6 +53,7 @@ export function tokenRoutes(context: Context): Route[] {
     const token = await getTokens(access).find(id)
     if (!token || (token.owner !== username && !admin))
       throw new HttpError(404, `There is no API token ${id}`, {form: 'raised'})
+    noteChange(request, {owner: token.owner})
     requireWriter(access)
     await revokeToken(access, id)
     log.info({token: id, owner: token.owner, user: username}, 'API token revoked')
@@ -74,6 +77,7 @@ export function tokenRoutes(context: Context): Route[] {
       about: 'Makes an API token.',
       method: 'POST',
       path: '/api/token',
+      audit: 'token.create',
       who: 'user',
       arguments: [
         {name: 'scopes', about: 'Some of read, upload, delete and admin. Default: read.', optional: true},
@@ -96,10 +100,12 @@ export function tokenRoutes(context: Context): Route[] {
       about: 'Revokes an API token; a token may do so with itself.',
       method: 'DELETE',
       path: '/api/token/:id',
+      audit: 'token.revoke',
       who: 'user',
       answers: {
         200: empty('It is refused from now on.'),
         400: note('Tokens are lines of the configuration here.'),
+        404: note('There is no such token, or it is another user’s.'),
       },
       handler: revoke,
     }),

@@ -8,6 +8,7 @@ import {HttpError, missingArgument} from '../http/errors.js'
 import {readForm, type FormFields, type FormFile} from '../http/form.js'
 import {queryOf} from '../http/parameters.js'
 import {packageJson} from '../package-json.js'
+import {noteChange} from '../operation/audit.js'
 import {json, note} from '../routing/answers.js'
 import {route, type Argument, type Route, type RouteRequest} from '../routing/route.js'
 import {fieldLimit, single, uploadFields} from '../upload/fields.js'
@@ -46,6 +47,7 @@ export function uploadRoutes(context: Context): Route[] {
       about: 'Uploads a file, as twine and the other tools do.',
       method: 'POST',
       path: ['/legacy/', '/', '/simple/', '/pypi/'],
+      audit: 'file.upload',
       who: 'writer',
       arguments: legacyFields,
       answers,
@@ -55,6 +57,7 @@ export function uploadRoutes(context: Context): Route[] {
       about: 'Uploads a file of a project. The file name is that of the content.',
       method: 'POST',
       path: '/api/package/:project/:file',
+      audit: 'file.upload',
       who: 'writer',
       arguments: ownFields,
       answers,
@@ -133,6 +136,7 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
         : missingArgument('content')
     }
     const {spooled, filename} = received
+    noteChange(request, {file: filename, sha256: spooled.digests.sha256})
     if (filename === '') throw new HttpError(400, "The file in 'content' has no name")
     const action = single(fields, ':action') ?? queryOf(request).get(':action') ?? 'file_upload'
     if (action !== 'file_upload') throw new HttpError(400, `Unknown action '${action}'`)
@@ -162,6 +166,7 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
       // Without a name in the form, `foo-2-1.0.tar.gz` may be of foo or of foo-2: the archive decides.
       {overwrite: policy.mayOverwrite(identity), check: checkWrite},
     )
+    noteChange(request, {project: file.name, file: file.filename, sha256: file.data.hash_sha256, outcome})
     context.log.info({file: file.filename, user: identity.username, outcome}, 'uploaded')
     return packageJson(file, await index.links.addressesOf([file], `${context.address.root(request)}/`))
   } finally {

@@ -41,6 +41,7 @@ export function userRoutes(context: Context): Route[] {
       about: 'Asks for an account. The first one of a new installation becomes its administrator.',
       method: 'PUT',
       path: '/api/user/:user',
+      audit: 'user.register',
       who: 'anybody',
       arguments: [password],
       answers: registered,
@@ -50,6 +51,7 @@ export function userRoutes(context: Context): Route[] {
       about: 'Changes the own password.',
       method: 'POST',
       path: '/api/user/password',
+      audit: 'user.password',
       who: 'user',
       arguments: [
         {name: 'old_password', about: 'Once more.'},
@@ -66,6 +68,7 @@ export function userRoutes(context: Context): Route[] {
       about: 'Asks for an account, like PUT /api/user/:user.',
       method: 'PUT',
       path: '/acct/login',
+      audit: 'user.register',
       who: 'anybody',
       arguments: [username, password],
       answers: registered,

@@ -5,7 +5,10 @@ import {empty, note, type Answer} from './answers.js'
 import {route, type Argument, type ParameterOf, type Route, type RouteRequest} from './route.js'
 
 /** What a route for administrators is made of. */
-export interface AdminRow<Path extends string> extends Pick<Route<Path>, 'about' | 'method' | 'path'> {
+export interface AdminRow<Path extends string> extends Pick<
+  Route<Path>,
+  'about' | 'method' | 'path' | 'audit'
+> {
   readonly arguments?: readonly Argument[]
   /** What it answers when it worked. Default: the empty answer to a change. */
   readonly gives?: Answer

@@ -48,6 +48,10 @@ export interface Route<Path extends string = string> {
   readonly slash?: 'either' | 'added' | 'exact'
   readonly who: Who
   readonly arguments?: readonly Argument[]
+  /** What the audit log calls it. Without a name it is not recorded. */
+  readonly audit?: string
+  /** Asked by machines that watch the server: no limit of requests. */
+  readonly isProbe?: true
   /** The type of a body that holds no arguments: `text/xml`. Requests with other bodies go to the route's sibling. */
   readonly body?: {readonly type: string; readonly about: string}
   /**

@@ -25,6 +25,8 @@ const apiToken = {
 
 export const schemas = {
   Text: text,
+  Status: object({status: text}),
+  Readiness: object({status: {enum: ['ok', 'failing', 'ending']}, access: text, cache: text, storage: text}),
   Health: object({access: text, cache: text, storage: text}),
   Package: object({
     name: text,
