@@ -20,6 +20,7 @@ export {PackageStorage} from './storage/package-storage.js'
 export * from './cache/cache.js'
 export {caches} from './cache/registry.js'
 export * from './access/access.js'
+export * from './access/api-tokens/api-token.js'
 export {accesses} from './access/registry.js'
 
 export {exportAccess} from './tasks/export-access.js'

@@ -7,6 +7,7 @@ import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
 import {describeTokenStore} from '../contracts/token-store.js'
+import {createToken} from '../../src/lib/tasks/api-tokens.js'
 import {startService} from '../services/index.js'
 import type {DatabaseServer} from '../services/postgresql.js'
 import {sqlClient} from '../services/sql-client.js'
@@ -85,6 +86,21 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       assert.equal(report.usersAdded + report.groupsAdded + report.membersAdded + report.grantsAdded, 0)
       assert.deepEqual(report.notices, [])
       assert.deepEqual(await client.run('SELECT * FROM pypicloud_users ORDER BY username'), users)
+    })
+
+    it('of pypicloud takes API tokens, which end with users that pypicloud deletes', async () => {
+      const url = await takenOver()
+      await using client = await sqlClient(url)
+      await using access = await openAt(url)
+      const {text} = await createToken(access, {owner: 'bob', name: '🔑'})
+      await createToken(access, {owner: 'ada'})
+      assert.equal((await access.tokens?.find(text.slice(4, 14)))?.name, '🔑')
+      await client.run(`DELETE FROM pypicloud_users WHERE username = 'bob'`)
+      await client.run(`INSERT INTO pypicloud_users VALUES ('bob', 'x', FALSE, FALSE)`)
+      assert.deepEqual(
+        (await access.tokens?.list())?.map(({owner}) => owner),
+        ['ada'],
+      )
     })
 
     it('of pypicloud takes rules for everybody, and refuses them for nobody', async () => {

@@ -1,5 +1,6 @@
 import {Args} from '@oclif/core'
 import {describeGrant, explainAccess, type AccessExplanation} from '../../lib/tasks/explain-access.js'
+import {explainToken} from '../../lib/tasks/explain-token.js'
 import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
@@ -7,10 +8,11 @@ export default class AccessExplain extends AccessCommand {
   static override summary = 'Explain why a user may do what with a project, or why not.'
   static override description =
     'Decides as the server does, by the access backend of the config, and shows what each decision rests on. ' +
-    'The project need not exist. The user "everyone" stands for whoever is not logged in.'
+    'The project need not exist. The user "everyone" stands for whoever is not logged in, "token:ID" for whoever comes with that API token.'
   static override examples = [
     '<%= config.bin %> server.ini bob acme-lib',
     '<%= config.bin %> server.ini everyone acme-lib --json',
+    '<%= config.bin %> server.ini token:k3x9d0aa1m acme-lib',
   ]
   static override args = {
     config: Args.string(configArgument),
@@ -21,8 +23,11 @@ export default class AccessExplain extends AccessCommand {
 
   async run(): Promise<AccessExplanation> {
     const {args, flags} = await this.parse(AccessExplain)
+    const [, tokenId] = /^token:(.*)$/s.exec(args.user) ?? [] // no user has a colon in its name
     const explanation = await this.withAccess(args.config, flags.wait, (access, config) =>
-      explainAccess(access, config, args.user, args.project),
+      tokenId === undefined
+        ? explainAccess(access, config, args.user, args.project)
+        : explainToken(access, config, tokenId, args.project),
     )
     if (!this.jsonEnabled()) {
       for (const fact of explanation.facts) this.log(fact)

@@ -30,15 +30,24 @@ export default class TokenRevoke extends AccessCommand {
     if ((token === undefined) === (flags.user === undefined)) {
       throw new UsageError('name one token, or a user with --user')
     }
+    const id = token === undefined ? undefined : idOf(token)
     return this.withAccess(config, flags.wait, async access => {
-      const tokens = token === undefined ? await getTokens(access).list(flags.user) : []
-      const revoked = token === undefined ? tokens.map(({id}) => id) : [findTokenId(token) ?? token]
-      for (const id of revoked) {
-        await revokeToken(access, id)
-        this.tell(`Revoked the API token ${id}.`)
+      const tokens = id === undefined ? await getTokens(access).list(flags.user) : [{id}]
+      const revoked = tokens.map(each => each.id)
+      for (const each of revoked) {
+        await revokeToken(access, each)
+        this.tell(`Revoked the API token ${each}.`)
       }
       if (revoked.length === 0) this.tell(`${flags.user ?? ''} has no API tokens.`)
       return {revoked}
     })
   }
+}
+
+/** What may be most of a secret is not repeated in an error. */
+function idOf(text: string): string {
+  const id = findTokenId(text)
+  if (id === undefined && text.includes('_'))
+    throw new UsageError('this is no whole API token: name it by its id')
+  return id ?? text
 }
