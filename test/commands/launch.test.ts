@@ -106,13 +106,6 @@ describe('ppc', () => {
       assert.match(stderr, /^ppc[ -]migrate: [^\n]*a\.ini[^\n]*\n$/)
     }
   })
-  it('says honestly what this version has not', async () => {
-    await using dir = await tempDir()
-    const {code, stdout, stderr} = await tool(dir.path, 'ppc-create-s3-sync server.ini')
-    assert.equal(code, 1)
-    assert.equal(stdout, '')
-    assert.match(stderr, /^.*: this version can't .* yet\n$/)
-  })
   it('reports an error as one JSON document where --json is known', async () => {
     await using dir = await tempDir()
     const {code, stdout, stderr} = await tool(dir.path, 'ppc-rebuild-cache nowhere.ini --json')

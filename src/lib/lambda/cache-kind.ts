@@ -1,6 +1,6 @@
 import {sqlCacheFields} from '../config/schema/cache.js'
 import type {Config} from '../config/config.js'
-import {caches} from '../cache/registry.js'
+import {shortNames} from '../config/schema/index.js'
 import {UsageError} from '../errors.js'
 import {parseDatabaseUrl} from '../sql/url.js'
 
@@ -11,7 +11,7 @@ export type CacheKind = (typeof cacheKinds)[number]
 /** Which of them a config names. @throws {UsageError} saying why it is none. */
 export function cacheKindOf(config: Config): CacheKind {
   const {db} = config.core
-  const name = caches.find(entry => entry.name === db || entry.aliases.includes(db))?.name
+  const {db: name} = shortNames(config)
   const place = `${config.file}: pypi.db`
   if (name === 'dynamo' || name === 'redis') return name
   if (name !== 'sql') {

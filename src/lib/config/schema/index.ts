@@ -74,6 +74,17 @@ export const commonTables: readonly {readonly title: string; readonly schema: Ba
 export const shortName = (part: Part, value: string): string | undefined =>
   part.entries.find(entry => entry.name === value || entry.aliases.includes(value))?.name
 
+/** The short names of all three. */
+export const shortNames = ({
+  core,
+}: {
+  readonly core: Readonly<Record<Part['selector'], string>>
+}): Readonly<Record<Part['selector'], string | undefined>> =>
+  Object.fromEntries(parts.map(part => [part.selector, shortName(part, core[part.selector])])) as Record<
+    Part['selector'],
+    string | undefined
+  >
+
 /** Every table of fields, those of backends that are not chosen included. */
 export const allTables: readonly Fields[] = [
   ...commonTables.map(({schema}) => schema.fields),

@@ -1,6 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {fileURLToPath} from 'node:url'
 import type {Config} from '../../config/config.js'
+import {shortNames} from '../../config/schema/index.js'
 import {NotFound, UsageError} from '../../errors.js'
 import {cacheKindOf, type CacheKind} from '../../lambda/cache-kind.js'
 import {zipOf} from './zip.js'
@@ -27,22 +28,16 @@ export interface Bundle {
   readonly manifest: BundleManifest
 }
 
-/** Storages whose service sends the events of a bucket to AWS Lambda. */
-const storages: ReadonlySet<string> = new Set([
-  ...['s3', 'cloudfront', 'pypicloud.storage.S3Storage', 'pypicloud.storage.s3.S3Storage'],
-  ...['pypicloud.storage.CloudFrontS3Storage', 'pypicloud.storage.s3.CloudFrontS3Storage'],
-])
-
 /**
  * The function that feeds the cache of `config`. The same bytes from every installation of this version: nothing of the
  * config is in it but which cache it is.
  * @throws {UsageError} where that can't be: another storage than S3, or a cache that no Lambda can reach.
  */
 export async function buildBundle(config: Config): Promise<Bundle> {
-  const {storage} = config.core
-  if (!storages.has(storage)) {
+  const {storage} = shortNames(config)
+  if (storage !== 's3' && storage !== 'cloudfront') {
     throw new UsageError(
-      `${config.file}: pypi.storage: "${storage}" has no events that come to AWS Lambda, expected s3 or cloudfront`,
+      `${config.file}: pypi.storage: "${config.core.storage}" has no events that come to AWS Lambda, expected s3 or cloudfront`,
       {
         hint: 'ppc sync-serve takes the notifications of Google Cloud Storage, Azure and services that speak like S3.',
       },

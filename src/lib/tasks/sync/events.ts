@@ -24,6 +24,10 @@ export function readEvent(event: unknown, depth = 0): Sighting[] {
   if (event['source'] === 'aws.s3') return [fromEventBridge(event)]
   // SNS that was not asked for raw delivery
   if (event['Type'] === 'Notification') return readText(event['Message'], depth + 1)
+  // what Lambda puts into a queue of events that failed
+  if (isRecord(event['requestContext']) && 'requestPayload' in event) {
+    return readEvent(event['requestPayload'], depth + 1)
+  }
   if (isRecord(event['message']) && 'subscription' in event) return fromPubSub(event['message'])
   if (event['kind'] === 'storage#object') return [sighting(event['bucket'], event['name'], 'notification')]
   if (typeof event['subject'] === 'string') return [fromEventGrid(event, event['subject'])]
