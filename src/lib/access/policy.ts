@@ -9,17 +9,13 @@ import type {TokenLimits} from './api-tokens/token-limits.js'
 import {tokenUser} from './api-tokens/token-text.js'
 import {TokenLogins} from './api-tokens/token-logins.js'
 import {VerifiedCredentials} from './credentials.js'
+import {Decoys} from './decoys.js'
+import {Lanes} from './lanes.js'
 import {Memo, whenReady} from './memo.js'
 import {findSpecialGroup} from './names.js'
 import {upgradedHash} from './hash-upgrade.js'
-import {
-  decoyHash,
-  hashProblem,
-  resolveScheme,
-  verifyPassword,
-  type PasswordScheme,
-} from './passwords/index.js'
-import {SlowDown} from './slow-down.js'
+import {hashProblem, resolveScheme, verifyPassword, type PasswordScheme} from './passwords/index.js'
+import {networkOf, SlowDown} from './slow-down.js'
 
 /** Who asks. `groups` are the real ones. */
 export interface Identity {
@@ -77,8 +73,8 @@ export class AccessPolicy {
   readonly #deleteGroups: readonly string[]
   /** How passwords are hashed now; undefined where old hashes stay as they are. */
   readonly #upgradeTo: {readonly scheme: PasswordScheme; readonly rounds: number | undefined} | undefined
-  /** Verified for users that don't exist: they must take as long as others. */
-  readonly #decoy: string
+  readonly #decoys: Decoys
+  readonly #lanes = new Lanes()
   readonly #verified = new VerifiedCredentials()
   readonly #verifying = new Map<string, Promise<Verified | undefined>>()
   /** For those who say from where a password comes. */
@@ -97,7 +93,7 @@ export class AccessPolicy {
     this.#onUpgradeFailed = options.onUpgradeFailed ?? (() => undefined)
     const passwords = config.read(passwordFields)
     const [scheme, {rounds}] = [resolveScheme(passwords.scheme), passwords]
-    this.#decoy = decoyHash(scheme, rounds)
+    this.#decoys = new Decoys(scheme, rounds)
     this.#upgradeTo = passwords.upgradeHashes ? {scheme, rounds} : undefined
     this.#overwriteGroups = overwriteGroups(config.core)
     this.#deleteGroups = deleteGroups(config.core)
@@ -257,7 +253,8 @@ export class AccessPolicy {
       address === undefined ? undefined : this.slowDown.begin(account?.username ?? username, address)
     let isRight: boolean
     try {
-      isRight = await this.#verify(password, username, account)
+      const verify = () => this.#verify(password, username, account)
+      isRight = await (address === undefined ? verify() : this.#lanes.run(networkOf(address), verify))
     } catch (error) {
       attempt?.cancelled()
       throw error
@@ -298,10 +295,13 @@ export class AccessPolicy {
       if (this.#access.verifyPassword) return this.#access.verifyPassword(username, password)
     } else {
       const problem = hashProblem(account.passwordHash)
-      if (problem === undefined) return verifyPassword(password, account.passwordHash)
+      if (problem === undefined) {
+        this.#decoys.learn(account.passwordHash)
+        return verifyPassword(password, account.passwordHash)
+      }
       this.#onUnusableAccount(username, problem)
     }
-    await verifyPassword(password, this.#decoy)
+    await verifyPassword(password, this.#decoys.for(username))
     return false
   }
 

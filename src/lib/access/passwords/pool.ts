@@ -19,6 +19,7 @@ const openPool = async (): Promise<Piscina<PasswordTask, string | boolean>> => {
     maxThreads: Math.min(4, availableParallelism()),
     idleTimeout: 30_000,
     maxQueue,
+    niceIncrement: 5, // whoever waits for no hash is answered first
   })
 }
 
