@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {mkdir, readdir} from 'node:fs/promises'
+import {mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
 import {after, before, describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {startService} from '../services/index.js'
@@ -175,5 +175,25 @@ describe('API tokens', needs('postgresql', 'twine', 'uv', 'pip'), () => {
       tokens.find(each => each.name === name)?.lastUsed != null
     const tokens = await eventually(list, found => isUsed('used', found))
     assert.deepEqual([isUsed('used', tokens), isUsed('unused', tokens)], [true, false])
+  })
+})
+
+describe('API tokens that are lines of a config', () => {
+  it('work after a reload, until the line is gone', async () => {
+    await using temp = await tempDir()
+    await using server = await liveServer(temp.path)
+    const file = temp.join('server.ini')
+    const created = await tool(temp.path, 'ppc token create server.ini reader --json')
+    const {token, configLine} = JSON.parse(created.stdout) as {token: string; configLine: string}
+    const statusOf = async () =>
+      (await fetch(`${server.url}/api/token`, {headers: {authorization: `Bearer ${token}`}})).status
+    assert.equal(await statusOf(), 401)
+    const before = await readFile(file, 'utf8')
+    await writeFile(file, `${before}${configLine}\n`)
+    server.process.kill('SIGHUP')
+    assert.equal(await eventually(statusOf, status => status === 403), 403)
+    await writeFile(file, before)
+    server.process.kill('SIGHUP')
+    assert.equal(await eventually(statusOf, status => status !== 403), 401)
   })
 })

@@ -55,7 +55,7 @@ export default class TokenCreate extends AccessCommand {
       this.tell(`Created the API token ${token.id} of ${token.owner}: ${describeToken(token)}.`)
       this.log(text)
       if (configLine !== undefined) {
-        this.tell(`Put this line into the config, and restart the server:\n${configLine}`)
+        this.tell(`Put this line into the config, and send SIGHUP to the server:\n${configLine}`)
       }
       return {token: text, ...shownToken(token), ...(configLine !== undefined && {configLine})}
     })

@@ -18,7 +18,7 @@ import {tokenIn} from './http/bearer.js'
 import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
 import {formatJson, type Json} from '../python-json.js'
 import {sendJsonText} from './http/json.js'
-import {auditFailedLogin} from './operation/audit.js'
+import {auditFailedLogin, noteChange} from './operation/audit.js'
 import type {AuditLog} from './operation/audit-log.js'
 import type {Limits} from './operation/limits.js'
 import type {Metrics} from './operation/metrics.js'
@@ -96,6 +96,7 @@ function remembered(context: Context, request: FastifyRequest, identity: Identit
   const {username} = identity
   if (username !== undefined && request.username === null) {
     request.username = username
+    if (identity.limits) noteChange(request, {token: identity.limits.tokenId})
     context.limits.takeUser(username)
   }
   return identity

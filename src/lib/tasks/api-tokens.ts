@@ -89,7 +89,7 @@ export async function revokeToken(access: Access, id: string): Promise<void> {
   if (!tokens.writer) {
     if (!(await tokens.find(id))) throw unknown()
     throw new NotWritable(`the API token ${id} is a line of the configuration file`, {
-      hint: `Remove token.${id} there, and restart the server.`,
+      hint: `Remove token.${id} there, and send SIGHUP to the server.`,
     })
   }
   if (!(await tokens.writer.revoke(id))) throw unknown()

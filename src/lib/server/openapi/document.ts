@@ -34,11 +34,17 @@ export function openApiDocument(table: readonly Route[], version: string): Item 
     paths,
     components: {
       schemas: schemas as unknown as Json,
-      securitySchemes: {basic: {type: 'http', scheme: 'basic'}},
+      securitySchemes: {
+        basic: {type: 'http', scheme: 'basic'},
+        token: {type: 'http', scheme: 'bearer', description: 'an API token'},
+      },
       responses: {Problem: response({about: 'It did not work.', types: errorTypes})},
     },
   }
 }
+
+/** Either will do. */
+const logins: Json[] = [{basic: []}, {token: []}]
 
 /** `/:project/json` → `/{project}/json`. */
 export const templateOf = (path: string): string => path.replace(/:(\w+)/g, '{$1}')
@@ -76,7 +82,7 @@ function operation(row: Route, method: Method, template: string): Item {
       ...answers,
       default: problem,
     },
-    security: who === 'anybody' ? [] : who === 'anybody, filtered' ? [{}, {basic: []}] : [{basic: []}],
+    security: who === 'anybody' ? [] : who === 'anybody, filtered' ? [{}, ...logins] : logins,
   }
 }
 
