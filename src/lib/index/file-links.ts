@@ -19,6 +19,11 @@ export class FileLinks {
     return this.storage.store.links !== undefined
   }
 
+  /** Whether pages link to this server, and not to the storage. */
+  get leadHere(): boolean {
+    return !this.storage.store.links?.inPages
+  }
+
   /** For one download. Only where `canRedirect`. */
   async redirectTo(file: DistFile): Promise<URL | undefined> {
     return this.storage.link(file, this.storage.store.links?.expireAfterSeconds ?? redirectLifetime)
@@ -32,7 +37,7 @@ export class FileLinks {
    */
   async addressesOf(files: readonly DistFile[], root: string): Promise<AddressOf> {
     const here = addressBelow(root)
-    if (!this.storage.store.links?.inPages) return here
+    if (this.leadHere) return here
     const limit = pLimit(64)
     const links = new Map<string, string>()
     await Promise.all(
@@ -51,7 +56,7 @@ export class FileLinks {
    * where pages have no such links.
    */
   age(): string {
-    if (!this.storage.store.links?.inPages) return ''
+    if (this.leadHere) return ''
     const keepSeconds = Math.max(1, this.#pageSeconds * pageShare)
     return ` ${Math.floor(Date.now() / 1000 / keepSeconds)}`
   }

@@ -48,11 +48,13 @@ export class IndexPages {
     const files = await this.#cache.listFiles(project)
     if (files.length === 0) return undefined
     this.#completion.start(project, files)
+    const {links, projectNotes} = this.#index
+    const addressHere = addressBelow(root)
     const [facts, addressOf] = await Promise.all([
-      this.#index.projectNotes.of(project),
-      this.#index.links.addressesOf(files, root),
+      projectNotes.of(project),
+      links.leadHere ? addressHere : links.addressesOf(files, root),
     ])
-    return projectDetail(project, files, {facts, addressOf, addressHere: addressBelow(root)})
+    return projectDetail(project, files, {facts, addressOf, addressHere})
   }
 
   /**

@@ -6,6 +6,8 @@ import {LRUCache} from 'lru-cache'
 const gzip = promisify(gzipWithCallback)
 /** Bytes. Smaller pages fit into a packet or two as they are. */
 const worthCompressing = 1400
+/** Bytes. Whoever asks first for a larger page gets it as it is: to compress it takes longer than to make it. */
+const quicklyCompressed = 128 * 1024
 /** Bytes. */
 const defaultCapacity = 24 * 1024 * 1024
 
@@ -16,7 +18,7 @@ export interface Encoded {
 }
 /** A page as it is sent. */
 export interface Page extends Encoded {
-  /** Absent for small pages. */
+  /** Absent for small pages, and for large ones in their first moments. */
   readonly gzip?: Encoded
 }
 
@@ -69,16 +71,33 @@ export class PageCache {
     const text = await render()
     const body = text === undefined ? undefined : Buffer.from(text)
     // Tokens change with every change of anything, pages seldom.
-    const page = body && before?.page?.body.equals(body) ? before.page : body && (await encode(key, body))
+    const page = body && before?.page?.body.equals(body) ? before.page : body && plainPage(key, body)
+    if (!page || page.gzip || page.body.length < worthCompressing) {
+      this.#entries.set(key, {token, page})
+      return page
+    }
+    const compressing = compressed(page)
+    if (page.body.length <= quicklyCompressed) {
+      const both = await compressing
+      this.#entries.set(key, {token, page: both})
+      return both
+    }
     this.#entries.set(key, {token, page})
+    void compressing.then(both => {
+      const now = this.#entries.peek(key)
+      if (now?.page === page) this.#entries.set(key, {token: now.token, page: both})
+    })
     return page
   }
 }
 
-async function encode(key: string, body: Buffer): Promise<Page> {
+function plainPage(key: string, body: Buffer): Page {
   // The key is in it: HTML under two content types has one text, but is not one representation.
   const digest = createHash('sha256').update(key).update('\0').update(body).digest('base64url').slice(0, 27)
-  const plain = {body, etag: `"${digest}"`}
-  if (body.length < worthCompressing) return plain
-  return {...plain, gzip: {body: await gzip(body, {level: 6}), etag: `"${digest}-gzip"`}}
+  return {body, etag: `"${digest}"`}
+}
+
+async function compressed(page: Page): Promise<Page> {
+  const etag = page.etag.replace(/"$/, '-gzip"')
+  return {...page, gzip: {body: await gzip(page.body, {level: 6}), etag}}
 }

@@ -42,6 +42,7 @@ const plainNumber = (digits = '0'): string => digits.replace(/^0+(?=\d)/, '')
 
 /** The normal form of a PEP 440 version, or undefined for any other. `v1.0-RC.1` gives `1.0rc1`; zeros at the end stay. */
 export function canonicalVersion(version: string): string | undefined {
+  if (/^(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*$/.test(version)) return version // most are
   const parsed = parsePep440(version)
   if (parsed === undefined) return undefined
   const {epoch, release, pre, post, dev, local} = parsed
@@ -70,6 +71,12 @@ export function compareVersions(a: string, b: string): number {
   const keyB = versionKey(b)
   return keyA < keyB ? -1 : keyA > keyB ? 1 : 0
 }
+
+/** Ascending, each key made once. */
+export const sortedVersions = (versions: Iterable<string>): string[] =>
+  Array.from(versions, version => ({version, key: versionKey(version)}))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    .map(({version}) => version)
 
 /** Keys of the versions compared last. Longer ones than any release has are not kept, so that memory stays small. */
 const keys = new LRUCache<string, string>({max: 20_000})

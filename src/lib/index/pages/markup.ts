@@ -5,10 +5,13 @@ export const apiVersion = '1.4'
 
 /** One segment of a URL's path: everything but RFC 3986's unreserved characters is percent-encoded. */
 export const encodePathSegment = (text: string): string =>
-  encodeURIComponent(wellFormed(text)).replace(
-    /[!'()*]/g,
-    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+  // most are so already: pages may have ten thousand of them
+  /^[\w.~-]*$/.test(text)
+    ? text
+    : encodeURIComponent(wellFormed(text)).replace(
+        /[!'()*]/g,
+        character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+      )
 
 /** Old rows may hold half a surrogate pair, for which there is no UTF-8. */
 const wellFormed = (text: string): string => text.replace(/\p{Cs}/gu, '\ufffd')

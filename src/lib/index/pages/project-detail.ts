@@ -1,5 +1,5 @@
 import {sizeOf, uploadTimeOf, type DistFile} from '../../packaging/dist-file.js'
-import {canonicalVersion, compareVersions} from '../../packaging/versions.js'
+import {canonicalVersion, sortedVersions} from '../../packaging/versions.js'
 import {isQuarantined, yankOf, type ProjectFacts, type ProjectStatus} from '../project-facts.js'
 import type {AddressOf} from './markup.js'
 
@@ -54,7 +54,8 @@ export function projectDetail(
 ): ProjectDetail | undefined {
   if (files.length === 0) return undefined
   const detailOf = (file: DistFile): FileDetail => {
-    const [url, here] = [addressOf(file), addressHere(file)]
+    const url = addressOf(file)
+    const here = addressOf === addressHere ? url : addressHere(file)
     const {hash_sha256, hash_md5, requires_python, core_metadata_sha256, attestations} = file.data
     return {
       filename: file.filename,
@@ -81,7 +82,7 @@ export function projectDetail(
 
 /** Ascending, in the normal form of PEP 440 where they have one. */
 export const versionsOf = (files: readonly Pick<DistFile, 'version'>[]): string[] =>
-  [...new Set(files.map(({version}) => canonicalVersion(version) ?? version))].sort(compareVersions)
+  sortedVersions(new Set(files.map(({version}) => canonicalVersion(version) ?? version)))
 
 /** Rows may hold anything. */
 const textOf = (value: unknown): string | undefined =>

@@ -24,11 +24,17 @@ export function sendPage(
   const {headers} = request
   const gzip = page.gzip && acceptsGzip(headers['accept-encoding']) ? page.gzip : undefined
   const {body, etag} = gzip ?? page
+  // A client that has it in the other encoding has it, too.
+  const known = headers['if-none-match']
+  const kept =
+    known === undefined
+      ? undefined
+      : [etag, page.etag, page.gzip?.etag].find(tag => tag !== undefined && matchesEtag(known, tag))
   void reply
-    .header('etag', etag)
+    .header('etag', kept ?? etag)
     .header('vary', vary)
     .header('cache-control', open ? 'no-cache' : 'private, no-cache')
-  if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send()
+  if (kept !== undefined) return reply.code(304).send()
   void reply.header('content-type', contentTypes[type])
   if (gzip) void reply.header('content-encoding', 'gzip')
   // Node would drop the body too, but it need not be handed over.
