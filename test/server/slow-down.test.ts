@@ -105,7 +105,10 @@ describe('wrong passwords', () => {
     try {
       for (let i = 0; i < 5; i++) {
         // what the client sent comes first, what the proxy saw last
-        assert.equal((await ask(server, 'ada', `w${i}`, by(`10.9.8.${i}, 198.51.100.7`))).statusCode, 401)
+        assert.equal(
+          (await ask(server, 'ada', `w${i}`, by(`10.9.8.${i}, 198.51.100.7:5${i}`))).statusCode,
+          401,
+        )
       }
       assert.equal((await ask(server, 'ada', 'w', by('1.2.3.4, 198.51.100.7'))).statusCode, 429)
       assert.equal((await ask(server, 'ada', testPassword, by('198.51.100.8'))).statusCode, 200)

@@ -70,7 +70,12 @@ export function createContext(parts: AppParts): Context {
     pages,
     origin,
     upstream: upstreamServices({...parts, index, pages, origin}, log),
-    address: publicAddress(config),
+    address: publicAddress(config, proxy =>
+      log.warn(
+        {proxy},
+        'X-Forwarded-For is ignored: wrong passwords of one client behind this proxy slow all others down. If it is yours, list it in pypi.trusted_proxies',
+      ),
+    ),
     log,
     running: new Set(),
     limits: new Limits(config.read(operationFields)),

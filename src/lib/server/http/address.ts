@@ -19,7 +19,11 @@ const hostPattern = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/
  * Forwarded headers count only from proxies: those that `pypi.trusted_proxies` lists, or, where a PasteDeploy prefix
  * filter is configured as with pypicloud, all on loopback and private addresses. Anybody else could invent them.
  */
-export function publicAddress({server, core}: Config): PublicAddress {
+export function publicAddress(
+  {server, core}: Config,
+  /** Called once, for a proxy whose word about its clients does not count: they all have its address. */
+  onUnlisted: (proxy: string) => void = () => undefined,
+): PublicAddress {
   const filter = server.prefixFilter
   const script = (filter ? filter.prefix : server.mountPath).replace(/\/+$/, '')
   const listed = core.trustedProxies === undefined ? undefined : addressList(core.trustedProxies)
@@ -40,6 +44,14 @@ export function publicAddress({server, core}: Config): PublicAddress {
   const forwardedFor = (request: FastifyRequest): string | undefined => {
     const seen = headerOf(request, 'x-forwarded-for').filter(Boolean)
     return listed ? (seen.findLast(address => !listed(address)) ?? seen[0]) : seen.at(-1)
+  }
+  let noticed = false
+  const notice = ({headers, socket}: FastifyRequest): void => {
+    const {remoteAddress} = socket
+    if (noticed || headers['x-forwarded-for'] === undefined || isProxy(remoteAddress)) return
+    if (remoteAddress === undefined || !isPrivateAddress(remoteAddress)) return // anybody can send this header
+    noticed = true
+    onUnlisted(remoteAddress)
   }
   const host = (request: FastifyRequest): string | undefined => {
     const name =
@@ -64,9 +76,17 @@ export function publicAddress({server, core}: Config): PublicAddress {
       const name = host(request)
       return name === undefined ? script : `${scheme(request)}://${name}${script}`
     },
-    client: request => forwardedFor(request) ?? request.socket.remoteAddress ?? '',
+    client: request => {
+      notice(request)
+      const seen = forwardedFor(request)
+      return seen === undefined ? (request.socket.remoteAddress ?? '') : withoutPort(seen)
+    },
   }
 }
+
+/** Some proxies add the port of the connection: `192.0.2.1:51234`, `[2001:db8::1]:51234`. */
+const withoutPort = (address: string): string =>
+  /^\[(.+)\](?::\d+)?$/.exec(address)?.[1] ?? /^([\d.]+):\d+$/.exec(address)?.[1] ?? address
 
 const withPort = (host: string, port: string): string => {
   const name = host.replace(/:\d+$/, '')
