@@ -56,6 +56,17 @@ export class Notes {
     return this.#read(token)
   }
 
+  /** Sealed names in order, each with the time at which it was sealed where that is noted. As they are now. */
+  async listSeals(): Promise<{readonly name: string; readonly since: string | undefined}[]> {
+    const found = await this.store.notes?.read()
+    return [...(found ? this.#parse(found.text).seals : [])]
+      .map(([name, noted]) => ({
+        name,
+        since: isRecord(noted) && typeof noted['since'] === 'string' ? noted['since'] : undefined,
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
   /** @param projects normalised names. Those that are sealed stay as they are. */
   seal(projects: Iterable<string>): Promise<void> {
     const names = [...projects]

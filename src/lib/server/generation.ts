@@ -8,10 +8,10 @@ import {originNotices} from '../index/origin.js'
 import {removeStaleSpools} from '../index/spool.js'
 import {diskCacheNotices, openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
 import {appOf, createContext} from './app.js'
-import type {Context} from './context.js'
+import {tracked, type Context} from './context.js'
 import {AuditLog} from './operation/audit-log.js'
 import type {ProcessParts} from './process-parts.js'
-import {keepCacheComplete} from './start-up.js'
+import {keepCacheComplete, tellMixedNames} from './start-up.js'
 
 /** All that is made of one reading of the config. A reload makes the next one, while this one ends its requests. */
 export interface Generation {
@@ -72,6 +72,7 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
     ]) {
       logger.warn(notice)
     }
+    void tracked(context, () => tellMixedNames(context))
     return {
       config,
       context,

@@ -2,6 +2,7 @@ import type {Context} from './context.js'
 import {adminRuleRoutes} from './routes/admin-rules.js'
 import {adminUserRoutes} from './routes/admin-users.js'
 import {adminRoutes} from './routes/admin.js'
+import {fetchRoutes} from './routes/fetch.js'
 import {fileRoutes} from './routes/files.js'
 import {frontRoutes} from './routes/front.js'
 import {healthRoutes} from './routes/health.js'
@@ -31,6 +32,7 @@ export function routeTable(context: Context): Route[] {
     ...packageRoutes(context),
     ...projectRoutes(context),
     ...listingRoutes(context),
+    ...fetchRoutes(context),
     ...loginRoutes(context),
     ...registrationRoutes(context),
     ...passwordRoutes(context),

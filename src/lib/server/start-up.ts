@@ -1,5 +1,7 @@
+import cluster from 'node:cluster'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {LockHeld, PpcError} from '../errors.js'
+import {listMixedNames, mixedNotice} from '../index/mixed-names.js'
 import {completeMark} from '../cache/cache.js'
 import {rebuildCache} from '../tasks/rebuild/rebuild.js'
 import {rebuildOwner} from './routes/rebuild.js'
@@ -18,6 +20,17 @@ export async function keepCacheComplete(context: Context, signal: AbortSignal): 
     const failed = !(await fillCacheIfIncomplete(context, signal))
     pauseMs = failed ? Math.min(pauseMs * 2, longestPauseMs) : shortestPauseMs
     await sleep(pauseMs, undefined, {signal, ref: false}).catch(() => undefined)
+  }
+}
+
+/** RULES 6: what the operator has mixed with the upstream. One of several processes says so. */
+export async function tellMixedNames({cache, origin, log}: Context): Promise<void> {
+  if (!origin.mixes || (cluster.worker?.id ?? 1) !== 1) return
+  try {
+    const notice = mixedNotice(await listMixedNames(cache, origin))
+    if (notice !== undefined) log.warn(notice)
+  } catch (error) {
+    log.warn({err: error}, 'the names that are mixed with the upstream could not be counted')
   }
 }
 

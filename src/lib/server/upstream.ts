@@ -12,7 +12,12 @@ export interface UpstreamServices {
   readonly copies: UpstreamCopies
 }
 
-type Parts = Omit<CopiesParts & MixedPagesParts, 'upstream' | 'onFetched' | 'onFailure'>
+interface Parts extends Omit<CopiesParts & MixedPagesParts, 'upstream' | 'onFetched' | 'onFailure'> {
+  readonly stopping?: AbortSignal | undefined
+}
+
+/** Milliseconds that transfers may go on when the server ends: who waits for one asks again. */
+const patience = 30_000
 
 /** Opens no connection yet. Whoever asked closes `index`. */
 export function upstreamServices(parts: Parts, log: Logger): UpstreamServices | undefined {
@@ -20,6 +25,8 @@ export function upstreamServices(parts: Parts, log: Logger): UpstreamServices | 
     warn: (details, message) => log.warn(details, message),
   })
   if (!index) return undefined
+  const close = () => void index[Symbol.asyncDispose]()
+  parts.stopping?.addEventListener('abort', () => void setTimeout(close, patience).unref(), {once: true})
   return {
     index,
     pages: new MixedPages({

@@ -46,6 +46,10 @@ export const schemas = {
     }),
   }),
   Files: object({packages: listOf({$ref: '#/components/schemas/Package'}), write: flag}),
+  Fetched: object({
+    pkgs: listOf({$ref: '#/components/schemas/Package'}),
+    skipped: listOf(object({requirement: text, reason: text})),
+  }),
   LegacyProject: object(
     {
       info: object({name: text}),
