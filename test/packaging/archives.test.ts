@@ -85,7 +85,13 @@ describe('readArchive', () => {
 
   it('has nothing to say of other formats, and of sdists and eggs without PKG-INFO', async () => {
     const nothing = {metadata: undefined, metadataBytes: undefined}
-    for (const filename of ['foo-1.0.tar.bz2', 'foo-1.0.exe', 'foo-1.0.tar.xz', 'foo.rpm'])
+    for (const filename of [
+      'foo-1.0.tar.bz2',
+      'foo-1.0.exe',
+      'foo-1.0.tar.xz',
+      'foo.rpm',
+      'foo-1.0-py2.7.egg',
+    ])
       assert.deepEqual(await readArchive(sourceOf(text('anything')), filename), nothing)
     const zip = await buildZip([['foo-1.0/setup.py', text('')]])
     for (const filename of ['foo-1.0.zip', 'foo-1.0-py2.7.egg'])
@@ -131,14 +137,7 @@ describe('readArchive', () => {
 
 describe('readArchive refuses', () => {
   it('what is no archive', async () => {
-    for (const filename of [
-      wheelName,
-      'foo-1.0.zip',
-      'foo-1.0.egg',
-      'foo-1.0.tar.gz',
-      'foo-1.0.tgz',
-      'foo-1.0.tar',
-    ])
+    for (const filename of [wheelName, 'foo-1.0.zip', 'foo-1.0.tar.gz', 'foo-1.0.tgz', 'foo-1.0.tar'])
       for (const bytes of [text(''), text('hello'), text('x'.repeat(2000)), randomBytes(70_000)])
         await assertRefused(bytes, filename, /can't be taken/)
   })

@@ -12,6 +12,8 @@ const howToGet: Readonly<Record<string, string>> = {
   uv: 'scripts/install-test-tools',
   poetry: 'scripts/install-test-tools',
   hatch: 'scripts/install-test-tools',
+  pdm: 'scripts/install-test-tools',
+  flit: 'scripts/install-test-tools',
   pypicloud: 'scripts/install-test-tools',
   moto: 'scripts/install-test-tools',
   ministack: 'scripts/install-test-tools',

@@ -30,7 +30,7 @@ export interface Published {
   readonly outcome: 'created' | 'replaced' | 'unchanged'
 }
 
-/** The core metadata in the file that arrived. @throws {InvalidInput} */
+/** The core metadata in the file that arrived. @throws {InvalidInput} also for an archive that is not in order. */
 export async function readUpload({
   body,
   filename,
@@ -38,7 +38,7 @@ export async function readUpload({
   const {size, disposablePath} = body
   const stream = () => body.open()
   if (disposablePath === undefined)
-    return readArchive({size, stream, read: (start, end) => readPart(body, start, end)}, filename)
+    return readArchive({size, stream, read: (start, end) => readPart(body, start, end)}, filename, strict)
   const file = await open(disposablePath, 'r')
   try {
     const source: RandomAccess = {
@@ -50,11 +50,13 @@ export async function readUpload({
         return bytes.subarray(0, bytesRead)
       },
     }
-    return await readArchive(source, filename)
+    return await readArchive(source, filename, strict)
   } finally {
     await file.close()
   }
 }
+
+const strict = {strict: true}
 
 /** From a body that can only be read from its beginning. */
 async function readPart(body: Body, start: number, end: number): Promise<Buffer> {

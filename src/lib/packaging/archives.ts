@@ -34,10 +34,16 @@ export interface LookedThrough {
  * Reads the core metadata of a wheel, of an egg or of an sdist as zip or (compressed) tar, and on the way looks through the archive,
  * as far as installers would be hurt or deceived by it. Nothing is written to disk, and memory is bounded (archive-limits.ts). Of zips only the
  * directory and one entry are read: a request or two for a remote one. Undefined for other files (`.tar.bz2`, `.exe`, `.rpm`),
- * and for sdists and eggs that hold none.
+ * for eggs that can't be read, and for sdists and eggs that hold none.
+ * @param options `strict`: what is published must be in order as the public index wants it: all headers of a zip are read, and a
+ * `.tar.gz` or `.zip` is one directory with PKG-INFO.
  * @throws {InvalidInput} for what is no archive, truncated, a bomb, ambiguous or unsafe to unpack; errors of `source` as they are.
  */
-export async function readArchive(source: RandomAccess, filename: string): Promise<ArchiveMetadata> {
+export async function readArchive(
+  source: RandomAccess,
+  filename: string,
+  {strict = false} = {},
+): Promise<ArchiveMetadata> {
   // An archive may break in any way: what the libraries throw then is the uploader's error. What the source throws is not.
   let sourceFailure: {error: unknown} | undefined
   const guarded: RandomAccess = {
@@ -50,10 +56,11 @@ export async function readArchive(source: RandomAccess, filename: string): Promi
     stream: () => source.stream().once('error', error => (sourceFailure ??= {error})),
   }
   try {
-    const looked = await lookThrough(guarded, filename)
-    if (looked === undefined) return {metadata: undefined, metadataBytes: undefined}
+    const looked = await lookThrough(guarded, filename, strict)
+    if (looked === undefined) return nothing
     if (filename.endsWith('.whl')) checkWheel(filename, looked)
-    if (looked.found === undefined) return {metadata: undefined, metadataBytes: undefined}
+    else if (strict && /\.(?:tar\.gz|zip)$/.test(filename)) checkSdist(looked)
+    if (looked.found === undefined) return nothing
     const metadata = parseCoreMetadata(looked.found.bytes)
     if (filename.endsWith('.whl') && (metadata.name === undefined || metadata.version === undefined))
       throw new InvalidInput(
@@ -62,25 +69,32 @@ export async function readArchive(source: RandomAccess, filename: string): Promi
     return {metadata, metadataBytes: looked.found.bytes}
   } catch (error) {
     if (sourceFailure !== undefined) throw sourceFailure.error
-    const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
     if (error instanceof PpcError && !(error instanceof InvalidInput)) throw error
+    if (filename.endsWith('.egg')) return nothing // no installer of today opens it
+    const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
     throw new InvalidInput(`The archive ${quote(filename)} can't be taken: ${printable(reason)}.`, {
       cause: error,
     })
   }
 }
 
-async function lookThrough(source: RandomAccess, filename: string): Promise<LookedThrough | undefined> {
+const nothing: ArchiveMetadata = {metadata: undefined, metadataBytes: undefined}
+
+async function lookThrough(
+  source: RandomAccess,
+  filename: string,
+  strict: boolean,
+): Promise<LookedThrough | undefined> {
   switch (fileEnding(filename)) {
     case '.whl':
-      return (await import('./zip-archive.js')).lookThroughZip(source, isWheelMetadata)
+      return (await import('./zip-archive.js')).lookThroughZip(source, isWheelMetadata, {strict})
     case '.egg':
       // An egg may begin with a shell script that runs it.
       return (await import('./zip-archive.js')).lookThroughZip(source, path => path === 'EGG-INFO/PKG-INFO', {
         mayHavePrefix: true,
       })
     case '.zip':
-      return (await import('./zip-archive.js')).lookThroughZip(source, isSdistMetadata)
+      return (await import('./zip-archive.js')).lookThroughZip(source, isSdistMetadata, {strict})
     case '.tar.gz':
     case '.tgz':
       return (await import('./tar-archive.js')).lookThroughTar(source, isSdistMetadata, {gzip: true})
@@ -116,6 +130,15 @@ function checkWheel(filename: string, {paths}: LookedThrough): void {
     sameAsInFilename(stem.slice(dash + 1), version)
   if (dash === -1 || !fits)
     throw new InvalidInput(`its directory ${quote(directory)} is of another release than its file name`)
+}
+
+/** What installers rely on when they unpack one. */
+function checkSdist({paths, found}: LookedThrough): void {
+  const roots = new Set([...paths].map(path => (path.includes('/') ? path.slice(0, path.indexOf('/')) : '')))
+  const [root, second] = roots
+  if (second !== undefined || root === '')
+    throw new InvalidInput('its files are not all in one directory, as those of an sdist are')
+  if (found === undefined) throw new InvalidInput(`it has no ${quote(`${root}/PKG-INFO`)}`)
 }
 
 /** Messages of libraries repeat bytes of the archive. */

@@ -9,6 +9,7 @@ import {ArchivePaths, checkUnpackedSize} from './archive-limits.js'
 import type {LookedThrough, MetadataPath, RandomAccess} from './archives.js'
 import {quote} from './filenames.js'
 import {longestMetadata} from './metadata.js'
+import {TarEnd} from './tar-end.js'
 
 /** Reads a tar from its first to its last byte, since it has no directory: only so is it known to be whole. */
 export async function lookThroughTar(
@@ -59,9 +60,11 @@ async function feed(tar: Extract, chunks: AsyncIterable<Buffer>, packed: number)
   )
   const feeding = async (): Promise<void> => {
     let unpacked = 0
+    const end = new TarEnd()
     for await (const chunk of chunks) {
       unpacked += chunk.length
       checkUnpackedSize(unpacked, packed)
+      end.check(chunk)
       if (!tar.write(chunk)) await new Promise<void>(resolve => tar.once('drain', () => resolve()))
     }
     tar.end(undefined) // its types want an argument
@@ -72,9 +75,14 @@ async function feed(tar: Extract, chunks: AsyncIterable<Buffer>, packed: number)
 /** @throws {InvalidInput} for what an sdist has no use for: devices, sparse files, links that leave its directory. */
 function checkEntry(paths: ArchivePaths, header: Header): string {
   const {name, type, linkname: target} = header
-  const isSparse = Object.keys(header.pax ?? {}).some(key => key.startsWith('GNU.sparse'))
+  const extended = Object.keys(header.pax ?? {})
+  const isSparse = extended.some(key => key.startsWith('GNU.sparse'))
   if (isSparse || !['file', 'contiguous-file', 'directory', 'symlink', 'link'].includes(type))
     throw new InvalidInput(`the entry ${quote(name)} is neither a file nor a directory nor a link`)
+  // Readers differ in which size they believe, and so in what the next entry is.
+  const isFile = type === 'file' || type === 'contiguous-file'
+  if (extended.includes('size') || (!isFile && header.size !== 0))
+    throw new InvalidInput(`the entry ${quote(name)} has a size that not all programs read the same`)
   const path = paths.add(name, {isDirectory: type === 'directory'})
   if (type === 'symlink' || type === 'link') {
     const reached = posix.normalize(type === 'link' ? target : posix.join(posix.dirname(path), target))

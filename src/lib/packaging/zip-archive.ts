@@ -12,12 +12,13 @@ const inflate = promisify(inflateRaw)
 
 /**
  * Reads the directory of a zip and the one entry that holds the metadata. Refuses what different unzippers read differently: entries
- * outside of the directory, overlapping or twice, data before, between and behind them.
+ * outside of the directory, overlapping or twice, data before, between and behind them. `strict`: also headers in front of the data
+ * that say another thing than the directory, which takes reading around in all of it.
  */
 export async function lookThroughZip(
   source: RandomAccess,
   isMetadata: MetadataPath,
-  {mayHavePrefix = false} = {},
+  {mayHavePrefix = false, strict = false} = {},
 ): Promise<LookedThrough> {
   const reader = new WindowReader(source)
   const look = async (): Promise<LookedThrough> => {
@@ -28,6 +29,7 @@ export async function lookThroughZip(
     zip.on('error', () => undefined) // after the first one, which eachEntry throws
     const {entries, paths} = await readDirectory(zip, reader, source.size)
     await checkLayout(zip, entries, mayHavePrefix)
+    if (strict) await checkLocalHeaders(zip, entries)
     const found = entries.filter(entry => isMetadata(entry.fileName))
     const [first, second] = found
     if (second !== undefined)
@@ -110,6 +112,31 @@ async function checkLayout(
       throw new InvalidInput(`there is hidden data behind the entry ${quote(entry.fileName)}`)
   }
 }
+
+/** That who reads the entries one after the other sees what the directory says. */
+async function checkLocalHeaders(zip: ZipFile, entries: Directory['entries']): Promise<void> {
+  if (zip.comment.includes('PK')) throw new InvalidInput('its comment looks like a part of an archive')
+  for (const entry of entries) {
+    const path = quote(entry.fileName)
+    if (entry.fileCommentLength > 0) throw new InvalidInput(`${path} in it has a comment`)
+    const header = await zip.readLocalFileHeaderPromise(entry)
+    if (!header.fileName.equals(entry.fileNameRaw))
+      throw new InvalidInput(`${path} has another name in the directory than where its data is`)
+    if (header.generalPurposeBitFlag & 8)
+      throw new InvalidInput(`the size of ${path} is told behind its data only, where not all programs look`)
+    const sizes = [
+      [header.compressedSize, entry.compressedSize],
+      [header.uncompressedSize, entry.uncompressedSize],
+    ] as const
+    const differs = sizes.some(([here, there]) => here !== there && here !== inExtraField)
+    if (differs || header.compressionMethod !== entry.compressionMethod)
+      throw new InvalidInput(
+        `${path} has another size or compression in the directory than where its data is`,
+      )
+  }
+}
+
+const inExtraField = 0xffffffff // the size is among the 64 bit ones
 
 /** Whole, checked. Neither of its declared sizes is believed. */
 async function readEntry(zip: ZipFile, entry: Entry, source: RandomAccess): Promise<Buffer> {
