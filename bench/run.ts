@@ -1,4 +1,5 @@
 import {writeFile} from 'node:fs/promises'
+import {measureAnswers} from './answers.js'
 import {measureCaches} from './caches.js'
 import {measureLambda} from './lambda.js'
 import {measureLogins} from './logins.js'
@@ -9,10 +10,11 @@ import {measureStorages} from './storages.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [logins] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
+// `npm run bench [pages] [answers] [logins] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
 // progress on stderr.
 const parts = {
   pages: measurePages,
+  answers: measureAnswers,
   logins: measureLogins,
   caches: measureCaches,
   rebuilds: measureRebuilds,

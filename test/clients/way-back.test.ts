@@ -15,6 +15,7 @@ import {
   runOriginal,
   startOriginal,
 } from '../support/original.js'
+import {attestationOf} from '../support/attestations.js'
 import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
 import {buildSdist, buildWheel, writeBuilt, type BuiltFile} from '../support/wheels.js'
@@ -321,6 +322,12 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
     assert.equal(rebuilt.code, 0, rebuilt.stderr)
 
     await using here = await ours()
+    const attested = await buildWheel({name: 'only-here', version: '2.0'})
+    const sha256 = createHash('sha256').update(attested.bytes).digest('hex')
+    const attestations = JSON.stringify([attestationOf(attested.filename, sha256)])
+    await upload(here.url, 'root', attested, {attestations})
+    const yanked = await tool(temp.path, ['ppc', 'yank', file, 'only-here', '1.0', '--reason', 'too old'])
+    assert.equal(yanked.code, 0, yanked.stderr)
     await using server = await theirs()
     const expected = await filesOf(here.url)
     const answers = new Map<string, Set<number>>()
@@ -350,6 +357,11 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
     }
     assert.deepEqual(await filesOf(server.url), expected)
     assert.deepEqual(await filesOf(here.url), expected)
+    const page = await (await ask(`${here.url}/simple/only-here/`, 'root')).text()
+    assert.equal(page.match(/ data-yanked="too old"/g)?.length, 2)
+    const provenance = / data-provenance="([^"]+)"/.exec(page)?.[1] ?? ''
+    const served = await ask(new URL(provenance, `${here.url}/simple/only-here/`).href, 'root')
+    assert.ok((await served.text()).includes('"attestation_bundles"'))
   })
 
   it('dumps of each go into the other', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {createHash} from 'node:crypto'
 import {after, before, describe, it} from 'node:test'
+import {attestationOf} from '../support/attestations.js'
 import {testPassword, testPasswordHash} from '../support/live-server.js'
 import {buildWheel, coreMetadata, type BuiltFile} from '../support/wheels.js'
 import {basic, copyPypicloudState, install, type Installation} from './installation.js'
@@ -157,21 +158,21 @@ describe('what is said of files and projects', () => {
       upload(wheel, 'acme-signed', '1.0', {
         attestations: typeof attestations === 'string' ? attestations : JSON.stringify(attestations),
       })
-    const other = attestation(wheel.filename, 'f'.repeat(64))
+    const other = attestationOf(wheel.filename, 'f'.repeat(64))
     for (const [bad, reason] of [
       ['{', /no JSON/],
       [[], /no JSON array with one object/],
       [[{...other, version: 2}], /no object of version 1/],
       [[other], /about other bytes/],
-      [[attestation('acme_signed-1.1-py3-none-any.whl', sha256)], /is about "acme_signed-1\.1/],
-      [[attestation('acme_signed-1.0-py2-none-any.whl', sha256)], /is about "acme_signed-1\.0-py2/],
+      [[attestationOf('acme_signed-1.1-py3-none-any.whl', sha256)], /is about "acme_signed-1\.1/],
+      [[attestationOf('acme_signed-1.0-py2-none-any.whl', sha256)], /is about "acme_signed-1\.0-py2/],
     ] as const) {
       const refused = await send(bad)
       assert.deepEqual([refused.statusCode, reason.test(refused.body)], [400, true], refused.body)
     }
     const good = [
-      attestation(wheel.filename, sha256),
-      attestation('Acme.Signed-1.0.0-py3-none-any.whl', sha256),
+      attestationOf(wheel.filename, sha256),
+      attestationOf('Acme.Signed-1.0.0-py3-none-any.whl', sha256),
     ]
     assert.equal((await send(good)).statusCode, 200)
     const page = (await get('/simple/acme-signed/', {accept: json})).json<{
@@ -192,16 +193,4 @@ describe('what is said of files and projects', () => {
       404,
     )
   })
-})
-
-/** As a signer makes them, but for the signature. */
-const attestation = (name: string, sha256: string) => ({
-  version: 1,
-  verification_material: {certificate: 'MII=', transparency_entries: [{}]},
-  envelope: {
-    statement: Buffer.from(
-      JSON.stringify({_type: 'https://in-toto.io/Statement/v1', subject: [{name, digest: {sha256}}]}),
-    ).toString('base64'),
-    signature: 'AA==',
-  },
 })

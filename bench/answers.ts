@@ -1,0 +1,149 @@
+import {execFile} from 'node:child_process'
+import {readFile} from 'node:fs/promises'
+import {promisify} from 'node:util'
+import {
+  freePort,
+  liveServer,
+  startServer,
+  testPassword,
+  type LiveServer,
+} from '../test/support/live-server.js'
+import {program} from '../test/support/needs.js'
+import {tempDir} from '../test/support/temp.js'
+import {fillStorage} from './data.js'
+import {wrk} from './pages.js'
+import {median, number, timed, type Row} from './report.js'
+import {runTool} from './tools.js'
+
+const run = promisify(execFile)
+const authorization = `Basic ${Buffer.from(`writer:${testPassword}`).toString('base64')}`
+const headers = {authorization, accept: 'application/vnd.pypi.simple.v1+json', 'accept-encoding': 'identity'}
+const requests = 1_000_000
+
+/** How single answers hold up: a large page after each change, 304 beside 200, the slowest answers, and memory. */
+export async function measureAnswers(): Promise<Row[]> {
+  await using temp = await tempDir()
+  await fillStorage(temp.join('packages'), 100, 10)
+  await fillStorage(temp.join('packages'), 1, 1000, 'large')
+  await fillStorage(temp.join('packages'), 1, 10_000, 'huge')
+  await (await liveServer(temp.path, {'pypi.default_read': 'everyone'}))[Symbol.asyncDispose]() // writes the config
+  await runTool('rebuild-cache', [temp.join('server.ini'), '--quiet'])
+  const rows: Row[] = []
+  {
+    await using server = await startServer(temp.join('server.ini'), await freePort())
+    rows.push(...(await measureChanges(server)))
+  }
+  await using server = await startServer(temp.join('server.ini'), await freePort(), ['--workers', '2'])
+  for (const [project, files] of [
+    ['bench-0001', 10],
+    ['large-0000', 1000],
+  ] as const)
+    rows.push(await measureUnchanged(`${server.url}/simple/${project}/`, files))
+  rows.push(await measureSlowest(`${server.url}/simple/bench-0001/`))
+  rows.push(await measureMemory(server))
+  return rows
+}
+
+/** By one process. Processor time is the server's own, which other work on the machine does not lengthen. */
+async function measureChanges(server: LiveServer): Promise<Row[]> {
+  const get = async () => {
+    const answer = await fetch(`${server.url}/simple/huge-0000/`, {headers})
+    if (!answer.ok) throw new Error(`${answer.status}`)
+    await answer.arrayBuffer()
+  }
+  const change = async (version: string) => {
+    const url = `${server.url}/api/project/huge-0000/yanked/${version}`
+    const answer = await fetch(url, {method: 'PUT', headers: {authorization}})
+    if (!answer.ok) throw new Error(`${answer.status}`)
+  }
+  await get()
+  await new Promise(resolve => setTimeout(resolve, 20_000)) // sizes are completed behind the first answer
+  const [changed, unchanged]: [number[], number[]] = [[], []]
+  const processor: number[] = []
+  for (let round = 0; round < 20; round += 1) {
+    await change(`1.${round}`)
+    const before = await processorSeconds(server)
+    changed.push(await timed(get))
+    processor.push((await processorSeconds(server)) - before)
+    unchanged.push(await timed(get))
+  }
+  const row = (work: string, times: readonly number[], floor: string, target: string): Row => ({
+    work,
+    measured: `${number(median(times) * 1000)} ms`,
+    floor,
+    ratio: '',
+    target,
+  })
+  const used = `${number(median(processor) * 1000)} ms of CPU, compressing included`
+  return [
+    row('a page of 10,000 files (JSON, 4 MB) after a change', changed, used, '< 50 ms'),
+    row('the same, unchanged', unchanged, '', '< 5 ms'),
+  ]
+}
+
+async function measureUnchanged(url: string, files: number): Promise<Row> {
+  const answer = await fetch(url, {headers: {authorization}})
+  const etag = answer.headers.get('etag') ?? ''
+  const [whole, unchanged]: [number[], number[]] = [[], []]
+  for (let round = 0; round < 3; round += 1) {
+    whole.push(await wrk(url, 32, {Authorization: authorization}))
+    unchanged.push(await wrk(url, 32, {Authorization: authorization, 'If-None-Match': etag}))
+  }
+  return {
+    work: `304 for a page of ${number(files)} files, 32 connections`,
+    measured: `${number(median(unchanged))}/s`,
+    floor: `200 ${number(median(whole))}/s`,
+    ratio: number(median(unchanged) / median(whole)),
+    target: '≥ 1.5 × 200',
+  }
+}
+
+async function measureSlowest(url: string): Promise<Row> {
+  const args = ['-t2', '-c64', '-d10s', '--latency', '-H', `Authorization: ${authorization}`, url]
+  const {stdout} = await run(program('wrk'), args)
+  const at = (percent: number): number => {
+    const [, value = '', unit = ''] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? []
+    return Number(value) * ({us: 0.001, ms: 1, s: 1000}[unit] ?? Number.NaN)
+  }
+  return {
+    work: 'p99 of a page of 10 files under 64 connections',
+    measured: `${number(at(99))} ms`,
+    floor: `median ${number(at(50))} ms`,
+    ratio: number(at(99) / at(50)),
+    target: '< 5 × median',
+  }
+}
+
+async function measureMemory(server: LiveServer): Promise<Row> {
+  const url = `${server.url}/simple/bench-0002/`
+  let done = 0
+  let early = 0
+  while (done < requests) {
+    done += 4 * (await wrk(url, 32, {Authorization: authorization})) // 4 seconds each
+    if (early === 0) early = await residentMegabytes(server)
+  }
+  const late = await residentMegabytes(server)
+  return {
+    work: `memory of 2 workers after ${number(done)} requests`,
+    measured: `${number(late)} MB`,
+    floor: `after the first round ${number(early)} MB`,
+    ratio: number(late / early),
+    target: 'no growth',
+  }
+}
+
+const clockTick = 100 // Hz: what /proc counts in
+
+async function processorSeconds({process: {pid}}: LiveServer): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / clockTick
+}
+
+/** Of the first process and its workers. */
+async function residentMegabytes({process: {pid}}: LiveServer): Promise<number> {
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(/\s+/)
+  let total = 0
+  for (const id of [String(pid), ...children.filter(Boolean)])
+    total += Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0)
+  return total / 1024
+}
