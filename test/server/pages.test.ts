@@ -62,6 +62,7 @@ class Browser {
   async #show(url: string, answer: LightMyRequestResponse): Promise<Page> {
     const {location} = answer.headers
     if (location === undefined) return new Page(url, answer)
+    assert.doesNotMatch(location, /^\w+:/, 'a proxy may have a prefix of its own')
     return this.open(new URL(location, url).href)
   }
   /** Fills in the form that is sent to `action` and has these fields. */

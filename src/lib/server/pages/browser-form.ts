@@ -3,10 +3,14 @@ import {preferred} from '../http/accept.js'
 import {describe} from '../http/errors.js'
 import {wayToRoot} from './document.js'
 
-/** Whether a person filled a form in: scripts that send forms say at most that they take anything. */
-export const isBrowserForm = ({headers}: FastifyRequest): boolean =>
-  (headers['content-type'] ?? '').toLowerCase().startsWith('application/x-www-form-urlencoded') &&
+/** Whether a browser asks: scripts say at most that they take anything. */
+export const isBrowser = ({headers}: FastifyRequest): boolean =>
   preferred(headers.accept ?? '', ['application/json', 'text/html'] as const) === 'text/html'
+
+/** Whether a person filled a form in. */
+export const isBrowserForm = (request: FastifyRequest): boolean =>
+  (request.headers['content-type'] ?? '').toLowerCase().startsWith('application/x-www-form-urlencoded') &&
+  isBrowser(request)
 
 /** To a page of ours, after a form. @param to from the root of the application */
 export const seeOther = (request: FastifyRequest, reply: FastifyReply, to = ''): FastifyReply =>

@@ -7,7 +7,7 @@ import {forbidden, redirect} from '../http/errors.js'
 import {readParameters, type Parameters} from '../http/parameters.js'
 import {requireSameSite} from '../http/same-site.js'
 import {loginPage} from '../pages/account-pages.js'
-import {answerForm} from '../pages/browser-form.js'
+import {answerForm, isBrowser} from '../pages/browser-form.js'
 import {sendDocument, wayToRoot} from '../pages/document.js'
 import {csrfField} from '../pages/forms.js'
 import {noteChange} from '../operation/audit.js'
@@ -44,8 +44,12 @@ export function loginRoutes(context: Context): Route[] {
       }),
     )
 
+  /** As pypicloud's, absolute; for browsers relative, which is right behind any proxy. */
+  const frontOf = (request: FastifyRequest): string =>
+    isBrowser(request) ? wayToRoot(request) : `${context.address.root(request)}/`
+
   const getLogin = async (request: FastifyRequest, reply: FastifyReply) => {
-    if (await sessions.find(request)) throw redirect(`${context.address.root(request)}/`)
+    if (await sessions.find(request)) throw redirect(frontOf(request))
     return showLogin(request, reply)
   }
   const postLogin = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -70,7 +74,7 @@ export function loginRoutes(context: Context): Route[] {
       sessions.requireToken(request, field ?? request.headers[csrfHeader])
     }
     if (request.method !== 'HEAD') await sessions.end(request, reply)
-    throw redirect(`${context.address.root(request)}/`)
+    throw redirect(frontOf(request))
   }
 
   return [
