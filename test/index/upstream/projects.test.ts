@@ -4,6 +4,7 @@ import {gzipSync} from 'node:zlib'
 import {describe, it} from 'node:test'
 import {UpstreamConnection, type ConnectionOptions} from '../../../src/lib/index/upstream/connection.js'
 import {UpstreamProjects} from '../../../src/lib/index/upstream/projects.js'
+import {startForwardProxy} from '../../services/forward-proxy.js'
 import {fakeUpstream, redirectsTo, sendsHtml, sendsPage, type FakeUpstream} from '../../support/upstream.js'
 
 function open(upstream: FakeUpstream, options: Partial<ConnectionOptions> & {json?: boolean} = {}) {
@@ -295,5 +296,21 @@ describe('a project of the upstream', () => {
     await using trusting = open(upstream, {resolve, allowed: ['files.example']})
     assert.ok((await trusting.projects.find('bar')).project)
     assert.deepEqual(upstream.requests, ['/simple/bar/', '/simple/bar/', '/simple/foo/'])
+  })
+
+  it('is asked for through the proxy that the environment names', async () => {
+    await using upstream = await fakeUpstream()
+    await upstream.addProject('foo', ['1.0'])
+    await using proxy = await startForwardProxy()
+    const before = process.env['http_proxy']
+    process.env['http_proxy'] = proxy.url
+    try {
+      await using opened = open(upstream)
+      assert.ok((await opened.projects.find('foo')).project)
+      assert.deepEqual(proxy.requests, [`GET ${upstream.url}/simple/foo/`])
+    } finally {
+      if (before === undefined) delete process.env['http_proxy']
+      else process.env['http_proxy'] = before
+    }
   })
 })
