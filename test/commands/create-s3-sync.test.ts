@@ -260,6 +260,27 @@ describe('ppc-create-s3-sync', needs('moto'), () => {
         new GetRolePolicyCommand({RoleName: role, PolicyName: 'pypicloud_s3_sync_eu-west-1'}),
       ),
     )
+    // two entries for its function, as pypicloud writes them
+    const arn = (await index.notifications()).LambdaFunctionConfigurations?.find(({LambdaFunctionArn}) =>
+      LambdaFunctionArn?.endsWith(':pypicloud_s3_sync'),
+    )?.LambdaFunctionArn
+    await index.s3.send(
+      new PutBucketNotificationConfigurationCommand({
+        Bucket: 'taken-over',
+        NotificationConfiguration: {
+          LambdaFunctionConfigurations: [
+            {Id: 'one', LambdaFunctionArn: arn, Events: ['s3:ObjectCreated:*']},
+            {Id: 'two', LambdaFunctionArn: arn, Events: ['s3:ObjectRemoved:*']},
+          ],
+        },
+      }),
+    )
+    assert.equal((await index.run('--update')).code, 0)
+    const told = (await index.notifications()).LambdaFunctionConfigurations
+    assert.deepEqual(
+      told?.map(({LambdaFunctionArn, Events}) => [LambdaFunctionArn, Events?.length]),
+      [[arn, 2]],
+    )
     const {Roles = []} = await index.iam.send(new ListRolesCommand({PathPrefix: '/pypicloud/'}))
     assert.equal(Roles.filter(({RoleName}) => RoleName === role).length, 1)
   })

@@ -157,6 +157,8 @@ function terraform(plan: SyncPlan) {
           maximum_retry_attempts: retries,
           maximum_event_age_in_seconds: longestAgeSeconds,
           destination_config: {on_failure: {destination: queueArn}},
+          // without the right to send there AWS refuses it
+          ...(plan.givenRole === undefined && {depends_on: [`aws_iam_role_policy.${name}`]}),
         },
       },
       aws_cloudwatch_event_rule: {
