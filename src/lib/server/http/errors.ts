@@ -60,6 +60,7 @@ const meanings: Readonly<Record<number, string>> = {
   404: 'There is nothing at this address.',
   409: 'The request does not go with what is stored.',
   413: 'The request is too large.',
+  415: 'The body is of a type that can not be read.',
   416: 'The file has no such part.',
   429: 'Too many requests.',
   500: 'The server failed; its log says why.',
@@ -87,8 +88,18 @@ export function describe(error: unknown): {
       headers: retryAfterOf(error),
     }
   }
+  if (isOfRequest(error)) return {status: error.statusCode, message: error.message, form: 'page', headers: {}}
   return {status: 500, message: '', form: 'raised', headers: {}}
 }
+
+/** What Fastify itself refuses before any of our code runs: a `Content-Type` that is none, for instance. */
+const isOfRequest = (error: unknown): error is Error & {statusCode: number} =>
+  error instanceof Error &&
+  'code' in error &&
+  String(error.code).startsWith('FST_ERR_') &&
+  'statusCode' in error &&
+  Number(error.statusCode) >= 400 &&
+  Number(error.statusCode) < 500
 
 function retryAfterOf(error: PpcError): Readonly<Record<string, string>> {
   if (error instanceof TooManyAttempts) return {'retry-after': String(error.retryAfterSeconds)}
