@@ -38,7 +38,7 @@ const requestsFor = (name: string) => {
     {
       url: '/api/fetch',
       method: 'POST' as const,
-      payload: JSON.stringify({requirements: `${name}==${hostile}\n${name}`}),
+      payload: JSON.stringify({requirements: `${name}>=99\n${name}`}),
       headers: {'content-type': 'application/json'},
     },
   ]
