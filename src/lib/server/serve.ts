@@ -48,11 +48,13 @@ export interface RunningServer {
 /** @throws {Unavailable} when a backend can't be reached. @throws {ListenFailed} @throws {UsageError} */
 export async function serve(config: Config, options: ServeOptions = {}): Promise<RunningServer> {
   const workers = options.workers ?? config.server.workers
+  const signals = options.signals ?? true
+  if (signals) process.on('SIGHUP', () => undefined) // one that comes while it starts must not end it
   const running =
     workers > 1 && cluster.isPrimary
       ? await serveByWorkers(config, workers, options)
       : await serveHere(config, options)
-  if (options.signals ?? true) endAtSignals(running)
+  if (signals) endAtSignals(running)
   return running
 }
 
