@@ -1,14 +1,17 @@
-import {ListObjectsV2Command, type ListObjectsV2CommandOutput} from '@aws-sdk/client-s3'
+import {text} from 'node:stream/consumers'
+import {ListObjectsV2Command} from '@aws-sdk/client-s3'
 import {s3Failure} from './errors.js'
+import {parseListPage, type ListPage} from './list-page.js'
 import {fingerprintOf, isOurs, type S3Place} from './place.js'
+import {askQuickly} from './quick-request.js'
 import type {ListedObject, Oddity} from '../storage.js'
 
 /** All objects whose key begins with `prefix`, without metadata, which a listing does not tell. */
 export async function* listObjects(place: S3Place, prefix: string): AsyncGenerator<ListedObject | Oddity> {
-  let coming: Promise<ListObjectsV2CommandOutput> | undefined = askPage(place, prefix, undefined)
+  let coming: Promise<ListPage> | undefined = askPage(place, prefix, undefined)
   try {
     while (coming !== undefined) {
-      const page: ListObjectsV2CommandOutput = await coming
+      const page: ListPage = await coming
       // the next page is on its way while this one is worked on
       coming = page.IsTruncated ? askPage(place, prefix, page.NextContinuationToken) : undefined
       for (const {
@@ -27,14 +30,40 @@ export async function* listObjects(place: S3Place, prefix: string): AsyncGenerat
   }
 }
 
-function askPage({client, bucket}: S3Place, prefix: string, token: string | undefined) {
-  const page = client.send(
-    new ListObjectsV2Command({
-      Bucket: bucket,
-      ...(prefix !== '' && {Prefix: prefix}),
-      ...(token !== undefined && {ContinuationToken: token}),
-    }),
-  )
+function askPage(place: S3Place, prefix: string, token: string | undefined): Promise<ListPage> {
+  const page = readPage(place, prefix, token)
   page.catch(() => undefined) // it is awaited in its turn, or not at all
   return page
+}
+
+/** @throws what the SDK throws, which knows what to say and tries several times. */
+async function readPage(place: S3Place, prefix: string, token: string | undefined): Promise<ListPage> {
+  const quick = await readPageQuickly(place, {
+    'list-type': '2',
+    ...(prefix !== '' && {prefix}),
+    ...(token !== undefined && {'continuation-token': token}),
+  })
+  return (
+    quick ??
+    place.client.send(
+      new ListObjectsV2Command({
+        Bucket: place.bucket,
+        ...(prefix !== '' && {Prefix: prefix}),
+        ...(token !== undefined && {ContinuationToken: token}),
+      }),
+    )
+  )
+}
+
+async function readPageQuickly(
+  place: S3Place,
+  query: Readonly<Record<string, string>>,
+): Promise<ListPage | undefined> {
+  const answer = await askQuickly(place, {method: 'GET', key: '', query})
+  if (answer?.statusCode === 200)
+    return text(answer.body)
+      .then(parseListPage)
+      .catch(() => undefined)
+  answer?.body.resume() // frees the connection
+  return undefined
 }

@@ -3,11 +3,14 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {objectUrl} from './object-url.js'
 import type {S3Place} from './place.js'
 import {signHeaders} from './sign-headers.js'
+import {encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
 
 export interface QuickRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT'
+  /** Empty: the bucket. */
   readonly key: string
+  readonly query?: Readonly<Record<string, string>>
   /** In lower case, values in ASCII. */
   readonly headers?: Readonly<Record<string, string>>
   readonly content?: Buffer
@@ -22,7 +25,7 @@ export interface QuickAnswer {
 }
 
 /**
- * One request about one object, which only borrows the SDK's credentials and connections and takes a fifth of its CPU:
+ * One request about one object or the bucket, which only borrows the SDK's credentials and connections and takes a fifth of its CPU:
  * listings and migrations make one for each file. It is sent once. Undefined: nobody answered, or only that it is too
  * much now. After that, and after any answer that was not hoped for, the SDK is to ask again: it tries several times, and
  * knows what to say. What was sent may have arrived all the same.
@@ -42,11 +45,15 @@ const isPlain = (bucket: string): boolean => /^[\w.-]+$/.test(bucket) && !bucket
 
 async function send(
   {client, settings, region}: S3Place,
-  {method, key, headers, content, signal}: QuickRequest,
+  {method, key, query = {}, headers, content, signal}: QuickRequest,
 ): Promise<QuickAnswer> {
   const {userAgent = 'ppc-toolkit', userAgentExtra = '', payloadSigningEnabled} = settings.values
   const signer = await client.config.credentials()
   const url = objectUrl(settings, region, key, true)
+  url.search = Object.keys(query)
+    .sort()
+    .map(name => `${encodePart(name)}=${encodePart(query[name] ?? '')}`)
+    .join('&')
   const isUnsigned = payloadSigningEnabled === false && url.protocol === 'https:'
   const signed = signHeaders(
     {
@@ -67,7 +74,7 @@ async function send(
       protocol: url.protocol,
       hostname: url.hostname,
       ...(url.port !== '' && {port: Number(url.port)}),
-      path: url.pathname,
+      path: url.pathname + url.search,
       query: {},
       headers: {
         ...signed,

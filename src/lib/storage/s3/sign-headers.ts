@@ -2,7 +2,7 @@ import {scopeOf, signatureOf, type Signer} from './signature.js'
 
 export interface UnsignedRequest {
   readonly method: string
-  /** Percent-encoded, without a query. */
+  /** Percent-encoded, its query too and in the order of its names. */
   readonly url: URL
   /** In lower case, values in ASCII, `x-amz-content-sha256` among them. */
   readonly headers: Readonly<Record<string, string>>
@@ -28,7 +28,7 @@ export function signHeaders(
   const canonical = [
     method,
     url.pathname,
-    '', // the query
+    url.search.slice(1),
     ...names.map(name => `${name}:${(signed[name] ?? '').trim().replace(/ {2,}/g, ' ')}`),
     '',
     names.join(';'),
