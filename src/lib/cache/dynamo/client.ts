@@ -34,8 +34,14 @@ export class DynamoClient implements Disposable {
     this.#client = new DynamoDBClient(clientConfig(settings))
   }
 
-  /** @throws {Unavailable} when it can't be reached or stays busy, {DatabaseFailed} for credentials and rights. */
-  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(command: Command<I, O>): Promise<O> {
+  /**
+   * @param onRepeat is called before it is sent again, though the service may have received it.
+   * @throws {Unavailable} when it can't be reached or stays busy, {DatabaseFailed} for credentials and rights.
+   */
+  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    command: Command<I, O>,
+    onRepeat?: () => void,
+  ): Promise<O> {
     const started = performance.now()
     const failures = {busy: 0, unreachable: 0, failing: 0, clock: 0}
     for (let attempt = 1; ; attempt += 1) {
@@ -51,6 +57,7 @@ export class DynamoClient implements Disposable {
           throw explainDynamo(error, this.origin, (command.input as {TableName?: string}).TableName)
         }
         await pause(attempt)
+        onRepeat?.()
       }
     }
   }

@@ -26,7 +26,10 @@ export interface Guard {
   lost(): never
 }
 
-/** `again`: something is no longer what was read. `files`: those that were written in spite of it. */
+/**
+ * `again`: something is no longer what was read. `files`: those that were written in spite of it, or perhaps were: they are
+ * if their rows are as wanted.
+ */
 export type Written =
   {readonly outcome: 'done'} | {readonly outcome: 'again'; readonly files: readonly string[]}
 
@@ -84,26 +87,35 @@ export class StepWriter {
           .filter(step => step.order === order)
           .map(step =>
             limit(async () => {
-              const isDone = await this.#single(step.write)
-              if (isDone && step.filename !== undefined) files.push(step.filename)
-              return isDone
+              const single = await this.#single(step.write)
+              if (single !== 'refused' && step.filename !== undefined) files.push(step.filename)
+              return single === 'done'
             }),
           ),
       )
-      if (results.includes(false)) return {outcome: 'again', files}
+      if (!results.every(Boolean)) return {outcome: 'again', files}
     }
     return (await this.#isStillOurs(steps)) ? {outcome: 'done'} : {outcome: 'again', files}
   }
 
-  /** @returns false when its condition fails. */
-  async #single({Put: put, Delete: remove, Update: update}: TransactWriteItem): Promise<boolean> {
+  /**
+   * @returns 'unsure' when its condition fails, but it was sent before and that answer was lost: perhaps its condition is
+   * no longer met because it was met.
+   */
+  async #single({
+    Put: put,
+    Delete: remove,
+    Update: update,
+  }: TransactWriteItem): Promise<'done' | 'refused' | 'unsure'> {
+    let sendings = 1
+    const onRepeat = () => (sendings += 1)
     try {
-      if (put) await this.client.send(new PutItemCommand(put))
-      if (remove) await this.client.send(new DeleteItemCommand(remove))
-      if (update) await this.client.send(new UpdateItemCommand(update))
-      return true
+      if (put) await this.client.send(new PutItemCommand(put), onRepeat)
+      if (remove) await this.client.send(new DeleteItemCommand(remove), onRepeat)
+      if (update) await this.client.send(new UpdateItemCommand(update), onRepeat)
+      return 'done'
     } catch (error) {
-      if (isConditionFailure(error)) return false
+      if (isConditionFailure(error)) return sendings > 1 ? 'unsure' : 'refused'
       throw error
     }
   }
