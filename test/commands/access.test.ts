@@ -7,6 +7,7 @@ import {describe, it} from 'node:test'
 import {gunzipSync} from 'node:zlib'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
+import {onTerminal} from './on-terminal.js'
 import {binPath, sqlConfig, tool} from './tool.js'
 
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>
@@ -114,6 +115,34 @@ describe('ppc-import', () => {
       assert.match(stderr, /^ppc-import: [^\n]+\n(?:[^\n]+\n)?$/)
     }
     assert.equal(json((await tool(dir.path, 'ppc-export new.ini')).stdout)['users']?.toString(), '')
+  })
+  it('makes a target equal with --prune, when it is told to', async () => {
+    await using dir = await installation()
+    const {stdout: dump} = await tool(dir.path, 'ppc-export old.ini')
+    await writeFile(dir.join('acl.json'), dump)
+    await tool(dir.path, 'ppc user create --admin --generate new.ini boss')
+    await tool(dir.path, 'ppc group create new.ini temps')
+    const before = (await tool(dir.path, 'ppc-export new.ini')).stdout
+
+    const refused = await tool(dir.path, 'ppc-import new.ini -i acl.json --prune')
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /give --yes/)
+    const dry = await tool(dir.path, 'ppc-import new.ini -i acl.json --prune --dry-run --exit-code')
+    assert.equal(dry.code, 4)
+    assert.match(dry.stderr, /^Would remove 1 user: boss$/m)
+    assert.match(dry.stderr, /^Would remove 1 group: temps$/m)
+    assert.match(dry.stderr, /^Would add 7 users: .*\bada\b/m)
+    const no = await onTerminal(dir.path, 'ppc-import new.ini -i acl.json --prune', [['Do that?', 'n\n']])
+    assert.equal(no.code, 2)
+    assert.match(no.screen, /Would remove 1 user: boss/)
+    assert.equal((await tool(dir.path, 'ppc-export new.ini')).stdout, before)
+
+    const yes = await onTerminal(dir.path, 'ppc-import new.ini -i acl.json --prune', [['Do that?', 'y\n']])
+    assert.equal(yes.code, 0)
+    assert.deepEqual(json((await tool(dir.path, 'ppc-export new.ini')).stdout), json(dump))
+    const again = await tool(dir.path, 'ppc-import new.ini --prune --dry-run --exit-code', {input: dump})
+    assert.equal(again.code, 0)
+    assert.doesNotMatch(again.stderr, /remove|change/)
   })
   it('prints the lines for a config, where the rules are in one', async () => {
     await using dir = await installation()

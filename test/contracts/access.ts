@@ -432,7 +432,19 @@ export function describeAccessWriter(
     law('loads a dump in any order, and the same again changes nothing', async () => {
       const {one, other} = await openTwice()
       const report = await one.writer.load(stream([...dump].reverse()))
-      assert.deepEqual(report, {
+      const {differences, ...counted} = report
+      assert.deepEqual(
+        Object.fromEntries(differences.map(({change, kind, count}) => [`${change} ${kind}`, count])),
+        {
+          'added user': 4,
+          'added pending user': 1,
+          'added group': 2,
+          'added member': 2,
+          'added rule': 8,
+          'changed registration': 1,
+        },
+      )
+      assert.deepEqual(counted, {
         usersAdded: 4,
         usersKept: 0,
         pendingAdded: 1,
@@ -455,6 +467,7 @@ export function describeAccessWriter(
         membersAdded: 0,
         grantsAdded: 0,
         registrationChanged: false,
+        differences: [],
       })
       assert.deepEqual(sorted(await all(one.exportEntries())), sorted(dump))
     })
@@ -486,6 +499,62 @@ export function describeAccessWriter(
       assert.equal(await other.changeToken(), token)
       assert.deepEqual(await one.writer.load(stream(dump)), report)
     })
+    law('becomes equal to a dump by a prune, in every part, and the same again changes nothing', async () => {
+      const {one, other} = await openTwice()
+      await one.writer.load(stream(dump))
+      const others: readonly AclEntry[] = [
+        {kind: 'registration', allowed: false},
+        {kind: 'group', name: 'devs'},
+        member('devs', 'ada'),
+        member('devs', 'carol'),
+        {kind: 'group', name: 'ops'},
+        {kind: 'user', username: 'ada', admin: true, passwordHash: 'another'},
+        user('carol', true),
+        user('pat'),
+        user('__proto__'),
+        grant('private-tool', {user: 'carol'}, ['read']),
+        grant('Two_Ways', {user: 'ada'}, []),
+        grant('open-lib', {group: 'authenticated'}, ['read']),
+        grant('private-tool', {group: 'devs'}, ['read', 'write']),
+        {kind: 'pending', username: 'bob', passwordHash: hash},
+      ]
+      const before = await one.changeToken()
+      const dry = await one.writer.load(stream(others), {prune: true, maxNames: 9, dryRun: true})
+      assert.equal(await one.changeToken(), before)
+      assert.deepEqual(sorted(await all(other.exportEntries())), sorted(dump))
+      const report = await one.writer.load(stream(others), {prune: true, maxNames: 9})
+      assert.deepEqual(report, dry)
+      assert.deepEqual(sorted(await all(other.exportEntries())), sorted(others))
+      assert.deepEqual(await other.listOrphans(), [])
+      const removed = report.differences.filter(({change}) => change === 'removed')
+      assert.deepEqual(
+        Object.fromEntries(removed.map(({kind, names}) => [kind, [...names].sort()]))['group'],
+        ['nobody'],
+      )
+      assert.ok(report.differences.some(({kind, names}) => kind === 'password' && names.includes('ada')))
+      const again = await other.writer.load(stream(others), {prune: true})
+      assert.deepEqual(again.differences, [])
+      assert.deepEqual(again.notices, [])
+    })
+    law('keeps by a prune the passwords of users for whom the dump has none', async () => {
+      const {one} = await openTwice()
+      await one.writer.load(stream(dump))
+      await one.writer.load(stream([{kind: 'user', username: 'ada', admin: true, passwordHash: null}]), {
+        prune: true,
+      })
+      assert.deepEqual(await one.findAccount('ada'), account('ada', {admin: true}))
+      assert.deepEqual(await one.listUsers(), [{username: 'ada', admin: true}])
+    })
+    law(
+      'says when a load leaves nobody who is an administrator, and strangers still can not become it',
+      async () => {
+        const {one} = await openTwice()
+        await one.writer.load(stream(dump))
+        const report = await one.writer.load(stream([user('bob')]), {prune: true})
+        assert.match(report.notices.join(), /nobody is an administrator/)
+        assert.equal(await one.writer.claimFirstAdmin('eve', hash), false)
+      },
+    )
     law('changes nothing when a dump breaks off', async () => {
       const {one, other} = await openTwice()
       async function* broken() {

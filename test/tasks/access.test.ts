@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {describe, it} from 'node:test'
 import {openBackends} from '../../src/lib/backends.js'
+import {listPermissions} from '../../src/lib/tasks/edit-permissions.js'
 import {importAccess} from '../../src/lib/tasks/import-access.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
@@ -46,5 +47,23 @@ describe('importAccess', () => {
       formatEntries: {value: undefined},
     }) as typeof backends.access
     await assert.rejects(importAccess(Readable.from(['{}']), readOnly), {code: 'PPC_USAGE'})
+  })
+})
+
+describe('listPermissions', () => {
+  it('lists of a project the rules for all projects that match, too', async () => {
+    await using directory = await tempDir()
+    const config = await configWith(directory.path, {
+      'storage.dir': 'x',
+      'db.url': 'sqlite://',
+      'package.acme-*.user.ada': 'rw',
+      'package.acme-lib.user.bob': 'r',
+      'package.other-*.user.bob': 'r',
+    })
+    await using backends = await openBackends(config, ['access'])
+    const projectsFor = async (project: string) =>
+      (await listPermissions(backends.access, {project})).map(grant => grant.project).sort()
+    assert.deepEqual(await projectsFor('Acme.Lib'), ['acme-*', 'acme-lib'])
+    assert.deepEqual(await projectsFor('acme'), [])
   })
 })

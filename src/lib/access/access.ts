@@ -138,10 +138,40 @@ export interface AccessWriter {
   /**
    * Adds what a dump holds, in any order and in one transaction: nothing is changed when `entries` throws, nothing is
    * ever removed, existing passwords stay, the administrator flag of existing users becomes the dump's (as pypicloud's
-   * import). Project names are stored as they are spelt. With `dryRun` it reports the same and rolls back.
+   * import). Project names are stored as they are spelt. With `dryRun` it reports the same and rolls back. With `prune`
+   * what is stored becomes equal to the dump, passwords too.
    * @throws {InvalidInput} when a user, a group or a rule is there twice
    */
-  load(entries: AsyncIterable<AclEntry>, options?: {dryRun?: boolean}): Promise<LoadReport>
+  load(entries: AsyncIterable<AclEntry>, options?: LoadOptions): Promise<LoadReport>
+}
+
+export interface LoadOptions {
+  readonly dryRun?: boolean
+  /**
+   * In the same transaction removes what the dump lacks, and takes over passwords and who is approved. A dump without a password for
+   * a user keeps the one that is stored.
+   */
+  readonly prune?: boolean
+  /** How many names each of the report's differences has at most. Default 0. */
+  readonly maxNames?: number
+}
+
+/** What a load adds, changes or removes of one kind. A rule is changed when it gives more or less than before. */
+export interface LoadDifference {
+  readonly change: 'added' | 'changed' | 'removed'
+  readonly kind:
+    | 'user'
+    | 'pending user'
+    | 'administrator flag'
+    | 'password'
+    | 'group'
+    | 'member'
+    | 'rule'
+    | 'token'
+    | 'registration'
+  readonly count: number
+  /** The first ones, for people: `bob`, `bob of devs`, `acme-lib for group devs`. */
+  readonly names: readonly string[]
 }
 
 /** What an import did. `adminsChanged` is sorted. */
@@ -156,6 +186,8 @@ export interface LoadReport {
   readonly grantsAdded: number
   readonly tokensAdded: number
   readonly registrationChanged: boolean
+  /** Everything that was changed. Empty: what is stored holds all of the dump, and with `prune` nothing else. */
+  readonly differences: readonly LoadDifference[]
   /** One sentence each: what was left out and why (reserved names, rules of unknown users …). */
   readonly notices: readonly string[]
 }

@@ -30,6 +30,8 @@ export const loadNotice = {
   nobodysToken: (id: string, owner: string): string =>
     `the API token ${quote(id)} of ${quote(owner)} was left out: there is no such user`,
 
+  noAdmin: 'nobody is an administrator after this: ppc user admin CONFIG NAME on makes one',
+
   more: (count: number): string => `… and ${count} more like that`,
 }
 

@@ -3,7 +3,7 @@ import {findSpecialGroup, quote} from '../access/names.js'
 import {permissionsOf} from '../access/rules.js'
 import type {Config} from '../config/config.js'
 import {InvalidInput} from '../errors.js'
-import {isProjectName, normalizeName} from '../packaging/names.js'
+import {isProjectName, nameMatcher, normalizeName} from '../packaging/names.js'
 import {checkGroup, getAccount, getWriter} from './access-writer.js'
 
 export interface PermissionChange {
@@ -72,13 +72,17 @@ function configLine(project: string, principal: Principal, permissions: Readonly
   return `package.${project}.${describePrincipal(principal).replace(' ', '.')} = ${letters.join('')}`.trimEnd()
 }
 
-/** All rules, or those of a project or of somebody; rules of users and groups that are gone with them. */
+/** All rules, or those of a project, by patterns too, or of somebody; rules of users and groups that are gone with them. */
 export async function listPermissions(
   access: Access,
   {project, principal}: {project?: string | undefined; principal?: Principal | undefined},
 ): Promise<Grant[]> {
-  const isOf = (grant: Grant) =>
-    project === undefined || normalizeName(grant.project) === normalizeName(project)
+  const patterns = new Set(project === undefined ? [] : await access.listRulePatterns?.())
+  const isOf = (grant: Grant) => {
+    if (project === undefined) return true
+    const [stored, wanted] = [normalizeName(grant.project), normalizeName(project)]
+    return stored === wanted || (patterns.has(stored) && nameMatcher([stored])(wanted))
+  }
   if (principal) return (await access.listGrants(principal)).filter(isOf)
   const grants: Grant[] = []
   for await (const entry of access.exportEntries()) {

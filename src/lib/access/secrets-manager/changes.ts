@@ -110,7 +110,7 @@ export function deleteTraces(blob: Blob, principal: Principal): void {
 }
 
 /** A project without rules, and without anything that we don't know. */
-function dropIfEmpty(blob: Blob, spelling: string): void {
+export function dropIfEmpty(blob: Blob, spelling: string): void {
   const parts = [...(blob.projects.get(spelling) ?? [])]
   const isEmpty = parts.every(
     ([key, rules]) => (key === 'users' || key === 'groups') && (rules as Map<string, unknown>).size === 0,

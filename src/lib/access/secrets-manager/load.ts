@@ -1,11 +1,13 @@
 import {InvalidInput, StorageFailed} from '../../errors.js'
-import type {AclEntry, LoadReport} from '../access.js'
-import {LoadNotices} from '../load-notices.js'
+import type {AclEntry, LoadOptions, LoadReport} from '../access.js'
+import {loadNotice, LoadNotices} from '../load-notices.js'
 import {findSpecialGroup, quote} from '../names.js'
 import {byCodePoint} from '../rules.js'
 import {maxSecretBytes} from './size.js'
 import type {Blob} from './blob.js'
 import {addPermissions, deleteTraces, setAdmin} from './changes.js'
+import {compareBlobs, contentsOf} from './compare.js'
+import {prune} from './prune.js'
 
 type Entry<K extends AclEntry['kind']> = Extract<AclEntry, {kind: K}>
 
@@ -94,8 +96,11 @@ function nameOf(entry: AclEntry): string {
   return `the rule of project ${quote(entry.project)} for ${who}`
 }
 
-/** Adds what is new, as `AccessWriter.load` says. */
-export function merge(blob: Blob, dump: Collected): LoadReport {
+/** Adds what is new, and removes the rest if asked to, as `AccessWriter.load` says. */
+export function merge(blob: Blob, dump: Collected, options: LoadOptions): LoadReport {
+  const before = contentsOf(blob)
+  const hadAdmin = hasAdmin(blob)
+  if (options.prune) prune(blob, dump)
   const notices = new LoadNotices()
   const users = mergeUsers(blob, dump, notices)
   let groupsAdded = 0
@@ -115,14 +120,18 @@ export function merge(blob: Blob, dump: Collected): LoadReport {
   if (users.usersAdded > 0) blob.markAdmin()
   return {
     ...users,
+    differences: compareBlobs(before, contentsOf(blob), options.maxNames ?? 0),
     groupsAdded,
     membersAdded,
     grantsAdded,
     tokensAdded,
     registrationChanged,
-    notices: notices.list(),
+    notices: [...notices.list(), ...(hadAdmin && !hasAdmin(blob) ? [loadNotice.noAdmin] : [])],
   }
 }
+
+/** pypicloud leaves deleted users in the list. */
+const hasAdmin = (blob: Blob): boolean => blob.admins.some(username => blob.has(username))
 
 function mergeUsers(blob: Blob, dump: Collected, notices: LoadNotices) {
   const adminsChanged: string[] = []

@@ -1,4 +1,12 @@
-import type {AccessWriter, Account, AclEntry, LoadReport, Permission, Principal} from '../access.js'
+import type {
+  AccessWriter,
+  Account,
+  AclEntry,
+  LoadOptions,
+  LoadReport,
+  Permission,
+  Principal,
+} from '../access.js'
 import {checkGroupName, checkUsername} from '../names.js'
 import {byCodePoint} from '../rules.js'
 import * as changes from './changes.js'
@@ -85,11 +93,11 @@ export class SecretsManagerWriter implements AccessWriter {
     })
   }
 
-  async load(entries: AsyncIterable<AclEntry>, options: {dryRun?: boolean} = {}): Promise<LoadReport> {
+  async load(entries: AsyncIterable<AclEntry>, options: LoadOptions = {}): Promise<LoadReport> {
     const dump = await collect(entries)
-    if (!options.dryRun) return this.committer.commit(blob => merge(blob, dump))
+    if (!options.dryRun) return this.committer.commit(blob => merge(blob, dump, options))
     const blob = parseBlob(await this.secret.read(), this.secret)
-    const report = merge(blob, dump)
+    const report = merge(blob, dump, options)
     checkSize(blob.format(), this.secret.origin)
     return report
   }

@@ -2,15 +2,17 @@ import type {Knex} from 'knex'
 import {InvalidInput} from '../../errors.js'
 import type {Database, OneConnection} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
-import type {AclEntry, LoadReport} from '../access.js'
+import type {AclEntry, LoadDifference, LoadOptions, LoadReport} from '../access.js'
 import {tokenFieldNames} from '../api-tokens/token-fields.js'
+import {LoadDifferences} from '../load-differences.js'
 import {loadNotice, maxNotices} from '../load-notices.js'
 import {quote, specialGroups} from '../names.js'
 import {maybeRefused} from './odd-names.js'
+import {noteDifference, Prune} from './prune.js'
 import {keyvals} from './tables.js'
 import {createTokenTable, hasTokenTable, tokenTable} from './token-table.js'
 import {noteTokenChange} from './tokens.js'
-import {addSpecialGroups, markAdmin, rememberAdmin} from './writer.js'
+import {addSpecialGroups, hasAdmin, markAdmin, rememberAdmin} from './writer.js'
 import {openStage, type Stage} from './stage.js'
 
 /**
@@ -20,7 +22,7 @@ import {openStage, type Stage} from './stage.js'
 export function loadEntries(
   database: Database,
   entries: AsyncIterable<AclEntry>,
-  dryRun: boolean,
+  {dryRun = false, prune = false, maxNames = 0}: LoadOptions,
 ): Promise<LoadReport> {
   const {dialect} = database
   return database.withConnection(async connection => {
@@ -32,13 +34,14 @@ export function loadEntries(
       }
       await stage.flush()
       await refuseDuplicates(connection, dialect, stage)
+      if (prune) await stage.index()
       // before the transaction, which on MySQL would end with it
       if (stage.hasTokens && !dryRun) await createTokenTable(database)
       let report: LoadReport | undefined
       const rollback = new Error('dry run')
       try {
         await connection.transaction(async trx => {
-          report = await new Merge(trx, dialect, stage).run()
+          report = await new Merge(trx, dialect, stage, new LoadDifferences(maxNames)).run(prune)
           if (dryRun) throw rollback
         })
       } catch (error) {
@@ -85,20 +88,25 @@ class Merge {
     private readonly trx: Knex.Transaction,
     private readonly dialect: Dialect,
     private readonly stage: Stage,
+    private readonly differences: LoadDifferences,
   ) {}
 
-  async run(): Promise<LoadReport> {
-    await rememberAdmin(this.trx)
+  async run(prune: boolean): Promise<LoadReport> {
+    const {trx, dialect, stage, differences} = this
+    await rememberAdmin(trx)
+    const hadAdmin = await hasAdmin(trx)
+    if (prune) await new Prune(trx, dialect, stage, differences).run()
     const users = await this.#mergeUsers()
     const groupsAdded = await this.#mergeGroups()
     const membersAdded = await this.#mergeMembers()
     const grantsAdded =
       (await this.#mergeGrants('user', 'username')) + (await this.#mergeGrants('group', 'groupname'))
-    const tokensAdded = this.stage.hasTokens ? await this.#mergeTokens() : 0
+    const tokensAdded = stage.hasTokens ? await this.#mergeTokens() : 0
     const registrationChanged = await this.#mergeRegistration()
     // a store that was restored is no new installation, even if the dump has no administrator (RULES 30)
-    if (users.usersAdded > 0) await markAdmin(this.trx)
-    await rememberAdmin(this.trx)
+    if (users.usersAdded > 0) await markAdmin(trx)
+    await rememberAdmin(trx)
+    if (hadAdmin && !(await hasAdmin(trx))) this.#notices.push(loadNotice.noAdmin)
     return {
       ...users,
       groupsAdded,
@@ -106,6 +114,7 @@ class Merge {
       grantsAdded,
       tokensAdded,
       registrationChanged,
+      differences: differences.list(),
       notices: this.#notices,
     }
   }
@@ -122,6 +131,7 @@ class Merge {
         WHERE NOT s.pending AND s.admin <> u.admin ORDER BY 1`,
     )
     const adminsChanged = changed.map(row => String(row['name']))
+    this.differences.add('changed', 'administrator flag', adminsChanged.length, adminsChanged)
     for (let start = 0; start < adminsChanged.length; start += namesPerStatement) {
       const names = adminsChanged.slice(start, start + namesPerStatement)
       await trx('pypicloud_users')
@@ -151,7 +161,8 @@ class Merge {
     const {trx} = this
     const source = `FROM ${this.stage.users} s
       WHERE ${which} AND s.password IS NOT NULL AND ${this.#isNewUser}`
-    const count = await this.#count(source)
+    const kind = which === 's.pending' ? 'pending user' : 'user'
+    const count = await this.#added(kind, source, 's.username')
     if (count === 0) return 0
     // rules that are older than the user (RULES 35)
     for (const table of ['pypicloud_user_permissions', 'pypicloud_user_groups']) {
@@ -173,7 +184,7 @@ class Merge {
     const {trx} = this
     const source = `FROM ${this.stage.groups} s WHERE s.name NOT IN (${special})
       AND NOT EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${this.dialect.same('g.name', 's.name')})`
-    const count = await this.#count(source)
+    const count = await this.#added('group', source, 's.name')
     if (count > 0) {
       const added = `(SELECT s.name ${source})`
       await trx.raw(`DELETE FROM pypicloud_group_permissions
@@ -202,7 +213,8 @@ class Merge {
     const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${special}) AND NOT EXISTS
       (SELECT 1 FROM pypicloud_user_groups m
         WHERE ${same('m.username', 's.username')} AND ${same('m."group"', 's.grp')})`
-    const count = await this.#count(`FROM (SELECT DISTINCT s.username, s.grp ${source}) AS added`)
+    const distinct = `FROM (SELECT DISTINCT s.username, s.grp ${source}) AS added`
+    const count = await this.#added('member', distinct, `added.username || ' of ' || added.grp`)
     await trx.raw(
       `INSERT INTO pypicloud_user_groups (username, "group") SELECT DISTINCT s.username, s.grp ${source}`,
     )
@@ -221,14 +233,19 @@ class Merge {
     await this.#report(`SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`, (project, {a}) =>
       loadNotice.nobodysRule(project, kind, String(a)),
     )
+    const joined = `FROM ${this.stage.grants} s LEFT JOIN ${table} p
+      ON ${same('p.package', 's.package')} AND ${same(`p.${column}`, 's.name')}
+      WHERE s.kind = '${kind}' AND ${exists}`
     const [row] = await this.#select(
       `SELECT sum(CASE WHEN s."read" AND NOT coalesce(p."read", FALSE) THEN 1 ELSE 0 END
           + CASE WHEN s."write" AND NOT coalesce(p."write", FALSE) THEN 1 ELSE 0 END
-          + CASE WHEN NOT s."read" AND NOT s."write" AND p.package IS NULL THEN 1 ELSE 0 END) AS n
-        FROM ${this.stage.grants} s LEFT JOIN ${table} p
-          ON ${same('p.package', 's.package')} AND ${same(`p.${column}`, 's.name')}
-        WHERE s.kind = '${kind}' AND ${exists}`,
+          + CASE WHEN NOT s."read" AND NOT s."write" AND p.package IS NULL THEN 1 ELSE 0 END) AS n ${joined}`,
     )
+    const rule = `s.package || ' for ${kind} ' || s.name`
+    await this.#added('rule', `${joined} AND p.package IS NULL`, rule)
+    const more = (flag: string) => `(s."${flag}" AND NOT coalesce(p."${flag}", FALSE))`
+    const gains = `${joined} AND p.package IS NOT NULL AND (${more('read')} OR ${more('write')})`
+    await this.#note('changed', 'rule', gains, rule)
     if (kind === 'group') await this.#addSpecialGroups(source)
     await trx.raw(
       `INSERT INTO ${table} (package, "read", "write", ${column})
@@ -270,7 +287,7 @@ class Merge {
     const hasTable = await hasTokenTable(trx, dialect)
     const isNew = `NOT EXISTS (SELECT 1 FROM ${tokenTable} t WHERE ${dialect.same('t.id', 's.id')})`
     const source = `FROM ${tokens} s WHERE ${hasOwner} ${hasTable ? `AND ${isNew}` : ''}`
-    const count = await this.#count(source)
+    const count = await this.#added('token', source, `s.id || ' of ' || s.owner`)
     if (count === 0 || !hasTable) return count
     const columns = tokenFieldNames.join(', ')
     await trx.raw(`INSERT INTO ${tokenTable} (${columns}) SELECT ${columns} ${source}`)
@@ -286,9 +303,23 @@ class Merge {
       .where({key: keyvals.registration, value: 'true'})
       .first()
     if (allowed === (stored !== undefined)) return false
+    this.differences.add('changed', 'registration', 1, [allowed ? 'on' : 'off'])
     await trx('pypicloud_keyvals').where({key: keyvals.registration}).delete()
     if (allowed) await trx('pypicloud_keyvals').insert({key: keyvals.registration, value: 'true'})
     return true
+  }
+
+  #added(kind: LoadDifference['kind'], source: string, name: string): Promise<number> {
+    return this.#note('added', kind, source, name)
+  }
+
+  #note(
+    change: LoadDifference['change'],
+    kind: LoadDifference['kind'],
+    source: string,
+    name: string,
+  ): Promise<number> {
+    return noteDifference(this.trx, this.dialect, this.differences, {change, kind, source, name})
   }
 
   /** `query` selects what is to be told; of what it could not tell apart, `say` says nothing. */

@@ -20,6 +20,14 @@ const columns: Readonly<Record<StagedTable, readonly string[]>> = {
   grants: ['package', 'kind', 'name', '"read"', '"write"'],
   tokens: tokenFieldNames,
 }
+/** By which rows are looked up. */
+const keys: Readonly<Record<StagedTable, readonly string[]>> = {
+  users: ['username'],
+  groups: ['name'],
+  members: ['username', 'grp'],
+  grants: ['name', 'package'],
+  tokens: ['id'],
+}
 /** What databases have room for beyond the length of a name. */
 const longColumns: ReadonlySet<string | undefined> = new Set(['password', 'scopes', 'projects'])
 
@@ -133,6 +141,17 @@ export class Stage {
 
   async flush(): Promise<void> {
     for (const table of stagedTables) await this.#insert(table)
+  }
+
+  /** So that rows of the database can be looked up here, which a prune does. */
+  async index(): Promise<void> {
+    const {connection, dialect} = this
+    for (const table of stagedTables) {
+      const name = this[table].replace(schema, '')
+      const prefix = dialect.name === 'sqlite' ? schema : ''
+      await connection.run(`CREATE INDEX ${prefix}${name}_key ON ${name} (${keys[table].join(', ')})`)
+      if (dialect.name === 'postgresql') await connection.run(`ANALYZE ${name}`)
+    }
   }
 
   async close(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type AccessWriter,
   type Account,
   type AclEntry,
+  type LoadOptions,
   type LoadReport,
   type Permission,
   type Principal,
@@ -25,7 +26,7 @@ export async function rememberAdmin(knex: Knex): Promise<void> {
 export const isRemembered = async (knex: Knex): Promise<boolean> =>
   (await isMarked(knex)) || !(await hasAdmin(knex))
 
-const hasAdmin = async (knex: Knex): Promise<boolean> =>
+export const hasAdmin = async (knex: Knex): Promise<boolean> =>
   (await knex('pypicloud_users').where({admin: true}).first('username')) !== undefined
 
 export const markAdmin = async (knex: Knex): Promise<void> => {
@@ -220,8 +221,8 @@ export class SqlAccessWriter implements AccessWriter {
     })
   }
 
-  load(entries: AsyncIterable<AclEntry>, options: {dryRun?: boolean} = {}): Promise<LoadReport> {
-    return loadEntries(this.database, entries, options.dryRun ?? false)
+  load(entries: AsyncIterable<AclEntry>, options: LoadOptions = {}): Promise<LoadReport> {
+    return loadEntries(this.database, entries, options)
   }
 
   async #insertAccount(trx: Knex.Transaction, account: Required<Account>): Promise<void> {
