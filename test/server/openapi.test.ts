@@ -10,6 +10,8 @@ pypi.fallback = none
 pypi.default_read = admin
 storage.dir = %(here)s/packages
 db.url = sqlite:///%(here)s/cache.db
+session.validate_key = key
+session.key = acme_session
 `
 
 describe('the OpenAPI document', () => {
@@ -52,5 +54,20 @@ describe('the OpenAPI document', () => {
         else assert.notEqual(statusCode, 405, `${method} ${path}`)
       }
     }
+  })
+
+  it('tells how: Basic, an API token, or the cookie of a session, with its CSRF token for changes', () => {
+    const {securitySchemes} = document.components as unknown as {
+      securitySchemes: Record<string, {name?: string}>
+    }
+    assert.deepEqual(Object.keys(securitySchemes), ['basic', 'token', 'session', 'csrf'])
+    assert.deepEqual(
+      [securitySchemes['session']?.name, securitySchemes['csrf']?.name],
+      ['acme_session', 'x-csrf-token'],
+    )
+    const securityOf = (path: string, method: string) =>
+      (document.paths[path]?.[method] as unknown as {security: unknown}).security
+    assert.deepEqual(securityOf('/simple/', 'get'), [{}, {basic: []}, {token: []}, {session: []}])
+    assert.deepEqual(securityOf('/simple/', 'post'), [{basic: []}, {token: []}, {session: [], csrf: []}])
   })
 })

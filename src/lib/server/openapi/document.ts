@@ -2,20 +2,28 @@ import type {Json} from '../../python-json.js'
 import {errorTypes, type Answer} from '../routing/answers.js'
 import {pathsOf, type Argument, type Route} from '../routing/route.js'
 import {schemas, type SchemaName} from '../routing/schemas.js'
+import {csrfHeader} from '../sessions/sessions.js'
 
 type Method = 'get' | 'put' | 'post' | 'delete' | 'options' | 'patch' | 'trace'
 type Item = Record<string, Json>
 const anyMethod: readonly Method[] = ['get', 'put', 'post', 'delete', 'options', 'patch', 'trace']
 
-/** The OpenAPI 3.1 description of a table of routes. @param version of this server. */
-export function openApiDocument(table: readonly Route[], version: string): Item {
+export interface Described {
+  /** Of this server. */
+  readonly version: string
+  /** The name of the cookie of sessions; undefined where there are none. */
+  readonly cookie: string | undefined
+}
+
+/** The OpenAPI 3.1 description of a table of routes. */
+export function openApiDocument(table: readonly Route[], {version, cookie}: Described): Item {
   const paths: Record<string, Record<string, Item>> = {}
   for (const row of table) {
     for (const path of pathsOf(row)) {
       const template = templateOf(path)
       const item = (paths[template] ??= {})
       for (const method of methodsOf(row)) {
-        const one = operation(row, method, template)
+        const one = operation(row, method, {template, hasSessions: cookie !== undefined})
         const other = item[method]
         item[method] = other ? both(other, one) : one
       }
@@ -36,15 +44,31 @@ export function openApiDocument(table: readonly Route[], version: string): Item 
       schemas: schemas as unknown as Json,
       securitySchemes: {
         basic: {type: 'http', scheme: 'basic'},
-        token: {type: 'http', scheme: 'bearer', description: 'an API token'},
+        token: {
+          ...{type: 'http', scheme: 'bearer'},
+          description: 'An API token. It is also the password of the user __token__ in basic.',
+        },
+        ...(cookie !== undefined && sessionSchemes(cookie)),
       },
       responses: {Problem: response({about: 'It did not work.', types: errorTypes})},
     },
   }
 }
 
-/** Either will do. */
-const logins: Json[] = [{basic: []}, {token: []}]
+const sessionSchemes = (cookie: string): Item => ({
+  session: {...{type: 'apiKey', in: 'cookie', name: cookie}, description: 'The cookie that a log-in gives.'},
+  csrf: {
+    ...{type: 'apiKey', in: 'header', name: csrfHeader},
+    description: 'What the log-in gave as csrf_token: by cookie alone nothing is changed.',
+  },
+})
+
+/** Any of them will do. */
+const logins = (method: Method, hasSessions: boolean): Json[] => [
+  {basic: []},
+  {token: []},
+  ...(hasSessions ? [{session: [], ...(method !== 'get' && {csrf: []})}] : []),
+]
 
 /** `/:project/json` → `/{project}/json`. */
 export const templateOf = (path: string): string => path.replace(/:(\w+)/g, '{$1}')
@@ -56,12 +80,17 @@ function methodsOf({method}: Route): readonly Method[] {
 }
 const isMethod = (name: string): name is Method => (anyMethod as readonly string[]).includes(name)
 
-function operation(row: Route, method: Method, template: string): Item {
+function operation(
+  row: Route,
+  method: Method,
+  {template, hasSessions}: {readonly template: string; readonly hasSessions: boolean},
+): Item {
   const {about, who} = row
   const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const sent = row.arguments ?? []
   const inBody = !['get', 'delete', 'trace'].includes(method)
   const body = row.body ? {[row.body.type]: {schema: {type: 'string'}}} : inBody ? formOf(sent) : undefined
+  const known = logins(method, hasSessions)
   const answers = {
     ...(sent.some(isRequired) && {400: problem}),
     ...(who !== 'anybody' && who !== 'anybody, filtered' && {401: problem, 403: problem}),
@@ -82,7 +111,7 @@ function operation(row: Route, method: Method, template: string): Item {
       ...answers,
       default: problem,
     },
-    security: who === 'anybody' ? [] : who === 'anybody, filtered' ? [{}, ...logins] : logins,
+    security: who === 'anybody' ? [] : [...(who === 'anybody, filtered' ? [{}] : []), ...known],
   }
 }
 

@@ -17,6 +17,9 @@ export function openApiRoutes(context: Context, others: readonly Route[]): Route
   })
   let made: ReturnType<typeof openApiDocument> | undefined
   const document = (): ReturnType<typeof openApiDocument> =>
-    (made ??= openApiDocument([...others, row], product().version))
+    (made ??= openApiDocument([...others, row], {
+      version: product().version,
+      cookie: context.sessions.cookieName,
+    }))
   return [row]
 }

@@ -52,6 +52,11 @@ export class Sessions implements Disposable {
     return this.#sealer !== undefined
   }
 
+  /** Of the cookie; undefined where there are no sessions. */
+  get cookieName(): string | undefined {
+    return this.areKept ? this.#settings.key : undefined
+  }
+
   /**
    * Who the cookie of `request` says it is; undefined without a valid one.
    * @throws {HttpError} 403 where it would change something without the token that only our own pages know (RULES 31)
