@@ -3,6 +3,7 @@ import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
+import {createToken} from '../../src/lib/tasks/api-tokens.js'
 import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
 import {fakeUpstream, redirectsTo, sends, sendsHalf, sha256Of} from '../support/upstream.js'
 import {buildWheel} from '../support/wheels.js'
@@ -158,6 +159,36 @@ describe('a file of the upstream', () => {
     assert.equal((await upload(own.bytes)).statusCode, 409)
     assert.equal((await upload(files.get(wheel)!)).statusCode, 200)
     assert.equal((await server.backends.cache.findFile(wheel))?.data['origin'], 'upstream')
+  })
+
+  it('is not fetched for API tokens that do not upload there', async () => {
+    await using upstream = await fakeUpstream()
+    await upstream.addProject('up-only', ['1.0'])
+    const settings: Record<string, string> = {...cache, 'pypi.default_read': 'everyone'}
+    const make = async (projects: string[], ...scopes: string[]) => {
+      await using issuing = await serverBefore(upstream)
+      const made = await createToken(issuing.backends.access, {owner: 'reader', projects, scopes})
+      const [key = '', value = ''] = made.configLine?.split(/ = (.*)/s) ?? []
+      settings[key] = value
+      return {authorization: `Bearer ${made.text}`}
+    }
+    const weak = [await make([], 'read'), await make(['acme-*'], 'read', 'upload')]
+    const strong = await make([], 'read', 'upload')
+    await using server = await serverBefore(upstream, settings)
+    for (const headers of weak) {
+      for (const url of ['/simple/up-only/', address, `${address}.metadata`]) {
+        const {statusCode} = await server.app.inject({url, headers})
+        assert.ok([403, 404].includes(statusCode), `${url} ${statusCode}`)
+      }
+      const fetched = await server.app.inject({
+        ...{method: 'POST', url: '/api/fetch', headers},
+        payload: {requirements: 'up-only'},
+      })
+      assert.deepEqual(fetched.json<{pkgs: unknown[]}>().pkgs, [])
+    }
+    assert.deepEqual([await stored(server.directory), upstream.requests], [[], []])
+    for (const headers of [strong, ...weak])
+      assert.equal((await server.app.inject({url: address, headers})).statusCode, 200)
   })
 
   it('is shown and fetched only when it is as old as pypi.upstream_age wants it', async () => {

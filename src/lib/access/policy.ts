@@ -213,6 +213,15 @@ export class AccessPolicy {
     return groups.some(group => (group === 'admin' ? identity.admin : isInAny(identity, [group])))
   }
 
+  /**
+   * Whether its requests may have files of `project` (normalised) fetched from the upstream and stored here
+   * (`pypi.cache_update`): with a token, only one that uploads there.
+   */
+  mayStoreCopies(asking: Identity, project: string): boolean {
+    const identity = behind(asking, limits => limits.allows('upload', project))
+    return this.inGroups(identity, this.#config.cacheUpdate)
+  }
+
   /** May replace files of projects that it can write. */
   mayOverwrite(identity: Identity): boolean {
     return this.inGroups(identity, this.#overwriteGroups)

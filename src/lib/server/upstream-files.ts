@@ -39,8 +39,8 @@ async function permitted(
   identity: Identity,
   project: string,
 ): Promise<UpstreamServices | undefined> {
-  const {upstream, policy, config} = context
+  const {upstream, policy} = context
   if (!upstream || !(await upstream.copies.mayFetch(project))) return undefined
-  if (!policy.inGroups(identity, config.core.cacheUpdate)) throw denied(context, identity)
+  if (!policy.mayStoreCopies(identity, project)) throw denied(context, identity)
   return upstream
 }

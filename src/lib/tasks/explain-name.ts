@@ -79,7 +79,7 @@ async function rightsOf(
   const policy = new AccessPolicy(access, config)
   const identity = (user === 'everyone' ? undefined : await policy.identify(user)) ?? anonymous
   const mayRead = await policy.can(identity, project, 'read')
-  const mayUpdate = policy.inGroups(identity, config.core.cacheUpdate)
+  const mayUpdate = policy.mayStoreCopies(identity, project)
   const loggedIn = identity.username !== undefined
   const who = loggedIn
     ? user

@@ -55,7 +55,10 @@ export function fetchRoutes(context: Context): Route[] {
     const requirement = parseRequirement(line)
     if (!requirement) return 'is no requirement'
     const {project} = requirement
-    const mayAsk = (await policy.can(identity, project, 'read')) && (await upstream?.copies.mayFetch(project))
+    const mayAsk =
+      policy.mayStoreCopies(identity, project) &&
+      (await policy.can(identity, project, 'read')) &&
+      (await upstream?.copies.mayFetch(project))
     if (!mayAsk) return 'is not fetched from the upstream'
     try {
       const {project: found} = (await upstream?.index.find(project)) ?? {}
