@@ -24,11 +24,17 @@ const file = (filename: string, version: string, data: DistFileData = {}, name =
   summary: null,
   data,
 })
+const place = {root: '../../', address: () => 'https://pypi.example.com/'}
 /** @param notes as the storage keeps them. @param root of the addresses. */
 const detailOf = (files: DistFile[], notes: Record<string, unknown> = {}, root = '../../'): ProjectDetail => {
   const address = addressBelow(root)
   const facts = factsOf(new Map(Object.entries(notes)), 'foo')
-  const detail = projectDetail('foo', files, {facts, addressOf: address, addressHere: address})
+  const detail = projectDetail('foo', files, {
+    facts,
+    addressOf: address,
+    addressHere: address,
+    attestedBelow: root,
+  })
   assert.ok(detail)
   return detail
 }
@@ -256,20 +262,20 @@ describe('pages as bytes', () => {
     await using opened = await freshIndex()
     await using other = await openIndex(opened.directory)
     const pages = new IndexPages(opened)
-    assert.equal(await pages.project('acme-core', 'text/html', '../../'), undefined)
-    assert.equal(pages.project('acme-core', 'text/html', '../../'), undefined)
+    assert.equal(await pages.project('acme-core', 'text/html', place), undefined)
+    assert.equal(pages.project('acme-core', 'text/html', place), undefined)
     const built = await buildWheel({name: 'acme-core', version: '1.0'})
     const {file: published} = await other.index.publish(await uploadOf(opened.directory, built), {
       overwrite: false,
     })
-    const page = await pages.project('acme-core', 'text/html', '../../')
+    const page = await pages.project('acme-core', 'text/html', place)
     assert.ok(page?.body.includes(built.filename))
     const json = parse(
-      (await pages.project('acme-core', 'application/vnd.pypi.simple.v1+json', '../../'))!.body.toString(),
+      (await pages.project('acme-core', 'application/vnd.pypi.simple.v1+json', place))!.body.toString(),
     )
     assert.deepEqual(json['meta'], {'api-version': '1.4'})
     await other.index.remove(published)
-    assert.equal(await pages.project('acme-core', 'text/html', '../../'), undefined)
+    assert.equal(await pages.project('acme-core', 'text/html', place), undefined)
   })
 })
 
@@ -282,7 +288,7 @@ it('sizes that pypicloud did not record are completed and kept', async () => {
   await cache.save([{...published, data: {hash_sha256}}]) // as pypicloud writes a row
   const pages = new IndexPages(opened)
   const ask = async () => {
-    const page = (await pages.project('acme-core', 'application/vnd.pypi.simple.v1+json', '../../')) as Page
+    const page = (await pages.project('acme-core', 'application/vnd.pypi.simple.v1+json', place)) as Page
     return parse(page.body.toString()) as {meta: Record<string, string>; files: {size?: number}[]}
   }
   assert.equal((await ask()).meta['api-version'], '1.0')

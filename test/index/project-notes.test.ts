@@ -39,6 +39,8 @@ const wheel1 = 'acme_core-1.0-py3-none-any.whl'
 const sdist1 = 'acme_core-1.0.tar.gz'
 const wheel2 = 'acme_core-2.0-py3-none-any.whl'
 
+const place = {root: '../../', address: () => 'https://pypi.example.com/'}
+
 describe('a yank', () => {
   it('is of a release, in any spelling, or of one file, and can be taken back', async () => {
     await using opened = await freshIndex()
@@ -84,7 +86,7 @@ describe('a yank', () => {
     await publishAll(opened)
     const json = 'application/vnd.pypi.simple.v1+json'
     const filesOf = async (pages: IndexPages) => {
-      const page = await pages.project('acme-core', json, '../../')
+      const page = await pages.project('acme-core', json, place)
       return (JSON.parse(page!.body.toString()) as {files: {filename: string; yanked: unknown}[]}).files
     }
     {
@@ -108,7 +110,7 @@ describe('a yank', () => {
     await publishAll(opened)
     const pages = new IndexPages(opened)
     const shows = async () =>
-      (await pages.project('acme-core', 'text/html', '../../'))!.body.includes('data-yanked')
+      (await pages.project('acme-core', 'text/html', place))!.body.includes('data-yanked')
     assert.equal(await shows(), false)
     // of a server with a cache of its own
     await using other = await openIndex(opened.directory, {
@@ -133,7 +135,7 @@ describe('the status of a project', () => {
       (error: Error) =>
         error instanceof ProjectClosed && /archived and takes no files: moved/.test(error.message),
     )
-    const html = (await new IndexPages(opened).project('acme-core', 'text/html', '../../'))!.body.toString()
+    const html = (await new IndexPages(opened).project('acme-core', 'text/html', place))!.body.toString()
     assert.match(html, /<meta name="pypi:project-status" content="archived">/)
     assert.match(html, /<meta name="pypi:project-status-reason" content="moved">/)
     assert.ok(html.includes(wheel2))
@@ -148,7 +150,7 @@ describe('the status of a project', () => {
     const page = await new IndexPages(opened).project(
       'acme-core',
       'application/vnd.pypi.simple.v1+json',
-      '../../',
+      place,
     )
     const json = JSON.parse(page!.body.toString()) as Record<string, unknown>
     assert.deepEqual(json['files'], [])

@@ -178,16 +178,17 @@ describe('what is said of files and projects', () => {
     const page = (await get('/simple/acme-signed/', {accept: json})).json<{
       files: {provenance: string | null}[]
     }>()
-    const url = new URL(page.files[0]!.provenance!, 'http://here/simple/acme-signed/').pathname
-    const served = await get(url)
+    const address = '/api/package/acme-signed/acme_signed-1.0-py3-none-any.whl.provenance'
+    assert.equal(page.files[0]?.provenance, `http://localhost:80${address}`)
+    const served = await get(address)
     assert.equal(served.headers['content-type'], 'application/vnd.pypi.integrity.v1+json')
     const provenance = served.json<{version: number; attestation_bundles: {attestations: unknown[]}[]}>()
     assert.equal(provenance.version, 1)
     assert.deepEqual(provenance.attestation_bundles[0]?.attestations, good)
-    assert.match(
-      (await get('/simple/acme-signed/', {accept: 'text/html'})).body,
-      / data-provenance="[^"]+\.provenance"/,
-    )
+    for (const host of ['pypi.example.com', 'other.example.com:8080', 'pypi.example.com']) {
+      const {body} = await get('/simple/acme-signed/', {accept: 'text/html', host})
+      assert.equal(/ data-provenance="([^"]*)"/.exec(body)?.[1], `http://${host}${address}`)
+    }
     assert.equal(
       (await get('/api/package/open-lib/open_lib-1.10-py3-none-any.whl.provenance')).statusCode,
       404,

@@ -4,17 +4,19 @@ import type {PackageIndex} from './package-index.js'
 import {PageCache, type Page} from './page-cache.js'
 import {addressBelow} from './pages/markup.js'
 import {projectDetail, type ProjectDetail} from './pages/project-detail.js'
-import {renderProjectHtml} from './pages/project-html.js'
-import {renderProjectJson} from './pages/project-json.js'
+import {isJson, renderProject, type PageType} from './pages/project-page.js'
 import {renderListHtml, renderListJson} from './pages/project-list.js'
 
 export type {Encoded, Page} from './page-cache.js'
+export type {PageType} from './pages/project-page.js'
 
-/** Content types of the simple API: PEP 691 §Content-Types. */
-export type PageType =
-  'text/html' | 'application/vnd.pypi.simple.v1+html' | 'application/vnd.pypi.simple.v1+json'
-
-const isJson = (type: PageType): boolean => type.endsWith('json')
+/** Where the reader of a page is. */
+export interface PagePlace {
+  /** The way from the page to the application's root: `../../` from /simple/x/, `../` from /x/. */
+  readonly root: string
+  /** The root as the reader sees it, with a slash at the end. Asked for only where a page needs it. */
+  readonly address: () => string
+}
 
 /** The pages of the simple API, as bytes that are made once for each change. */
 export class IndexPages {
@@ -33,18 +35,21 @@ export class IndexPages {
 
   /**
    * @param project normalised.
-   * @param root the way from the page to the application's root: `../../` from /simple/x/, `../` from /x/.
    * @returns undefined when the index has no file of it. No promise on a hit.
    */
-  project(project: string, type: PageType, root: string): Page | undefined | Promise<Page | undefined> {
+  project(project: string, type: PageType, place: PagePlace): Page | undefined | Promise<Page | undefined> {
     this.#index.projectNotes.poll()
     const token = this.#cache.changeToken(project)
-    if (typeof token === 'string') return this.#project(project, type, root, token)
-    return token.then(known => this.#project(project, type, root, known))
+    if (typeof token === 'string') return this.#project(project, type, place, token)
+    return token.then(known => this.#project(project, type, place, known))
   }
 
-  /** What all pages of a project are made of. @param root relative, as for `project`, or absolute. */
-  async detail(project: string, root: string): Promise<ProjectDetail | undefined> {
+  /**
+   * What all pages of a project are made of.
+   * @param root relative, as `PagePlace.root`, or absolute.
+   * @param address absolute, where `root` is not and a reader gets to see where attestations are.
+   */
+  async detail(project: string, root: string, address = root): Promise<ProjectDetail | undefined> {
     const files = await this.#cache.listFiles(project)
     if (files.length === 0) return undefined
     this.#completion.start(project, files)
@@ -54,7 +59,7 @@ export class IndexPages {
       projectNotes.of(project),
       links.leadHere ? addressHere : links.addressesOf(files, root),
     ])
-    return projectDetail(project, files, {facts, addressOf, addressHere})
+    return projectDetail(project, files, {facts, addressOf, addressHere, attestedBelow: address})
   }
 
   /**
@@ -83,11 +88,10 @@ export class IndexPages {
     return this.#completion.settled()
   }
 
-  #project(project: string, type: PageType, root: string, token: string) {
+  #project(project: string, type: PageType, {root, address}: PagePlace, token: string) {
     const made = `${token} ${this.#index.projectNotes.version}${this.#index.links.age()}`
-    return this.#pages.get(`project ${type} ${root} ${project}`, made, async () => {
-      const detail = await this.detail(project, root)
-      return detail && (isJson(type) ? renderProjectJson(detail) : renderProjectHtml(detail))
-    })
+    return this.#pages.getAt(`project ${type} ${root} ${project}`, made, address, async here =>
+      renderProject(await this.detail(project, root, here), type, here),
+    )
   }
 }

@@ -22,23 +22,27 @@ export interface Page extends Encoded {
   readonly gzip?: Encoded
 }
 
+/** What is rendered in place of a page that is another one for each address of the server. */
+export const perAddress = Symbol('a page for each address')
+export type Rendered = string | typeof perAddress | undefined
+type Kept = Page | typeof perAddress | undefined
+
 interface Entry {
   /** For what the page was made. */
   readonly token: string
   /** Undefined: there is no such page. */
-  readonly page: Page | undefined
+  readonly page: Kept
 }
 
 /** Rendered pages, for as long as the token that belongs to their content stays the same. Bounded in bytes. */
 export class PageCache {
   readonly #entries: LRUCache<string, Entry>
-  readonly #rendering = new Map<string, Promise<Page | undefined>>()
+  readonly #rendering = new Map<string, Promise<Kept>>()
 
   constructor(capacity = defaultCapacity) {
     this.#entries = new LRUCache({
       maxSize: capacity,
-      sizeCalculation: ({token, page}, key) =>
-        500 + 2 * (key.length + token.length) + (page?.body.length ?? 0) + (page?.gzip?.body.length ?? 0),
+      sizeCalculation: ({token, page}, key) => 500 + 2 * (key.length + token.length) + sizeOf(page),
     })
   }
 
@@ -52,6 +56,30 @@ export class PageCache {
     token: string,
     render: () => string | undefined | Promise<string | undefined>,
   ): Page | undefined | Promise<Page | undefined> {
+    return this.#get(key, token, render) as Page | undefined | Promise<Page | undefined> // as it renders nothing else
+  }
+
+  /**
+   * As `get`, for pages of which some say where the server is. Only those are kept once for each of its addresses: anybody
+   * can invent a Host.
+   * @param render without an address it gives `perAddress` for a page that needs one, with an address never.
+   */
+  getAt(
+    key: string,
+    token: string,
+    address: () => string,
+    render: (address?: string) => Promise<Rendered>,
+  ): Page | undefined | Promise<Page | undefined> {
+    const choose = (page: Kept) => {
+      if (page !== perAddress) return page
+      const here = address()
+      return this.get(`${key} ${here}`, token, () => render(here) as Promise<string | undefined>)
+    }
+    const kept = this.#get(key, token, () => render())
+    return kept instanceof Promise ? kept.then(choose) : choose(kept)
+  }
+
+  #get(key: string, token: string, render: () => Rendered | Promise<Rendered>): Kept | Promise<Kept> {
     const entry = this.#entries.get(key)
     if (entry?.token === token) return entry.page
     const id = `${token}\n${key}`
@@ -66,13 +94,13 @@ export class PageCache {
     key: string,
     token: string,
     before: Entry | undefined,
-    render: () => string | undefined | Promise<string | undefined>,
-  ): Promise<Page | undefined> {
-    const text = await render()
-    const body = text === undefined ? undefined : Buffer.from(text)
+    render: () => Rendered | Promise<Rendered>,
+  ): Promise<Kept> {
+    const rendered = await render()
+    const known = before?.page === perAddress ? undefined : before?.page
     // Tokens change with every change of anything, pages seldom.
-    const page = body && before?.page?.body.equals(body) ? before.page : body && plainPage(key, body)
-    if (!page || page.gzip || page.body.length < worthCompressing) {
+    const page = typeof rendered === 'string' ? plainPage(key, rendered, known) : rendered
+    if (typeof page !== 'object' || page.gzip || page.body.length < worthCompressing) {
       this.#entries.set(key, {token, page})
       return page
     }
@@ -91,7 +119,13 @@ export class PageCache {
   }
 }
 
-function plainPage(key: string, body: Buffer): Page {
+const sizeOf = (page: Kept): number =>
+  typeof page === 'object' ? page.body.length + (page.gzip?.body.length ?? 0) : 0
+
+/** @param known if its text is the same, it stays. */
+function plainPage(key: string, text: string, known: Page | undefined): Page {
+  const body = Buffer.from(text)
+  if (known?.body.equals(body)) return known
   // The key is in it: HTML under two content types has one text, but is not one representation.
   const digest = createHash('sha256').update(key).update('\0').update(body).digest('base64url').slice(0, 27)
   return {body, etag: `"${digest}"`}

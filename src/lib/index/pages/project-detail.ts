@@ -1,7 +1,7 @@
 import {sizeOf, uploadTimeOf, type DistFile} from '../../packaging/dist-file.js'
 import {canonicalVersion, sortedVersions} from '../../packaging/versions.js'
 import {isQuarantined, yankOf, type ProjectFacts, type ProjectStatus} from '../project-facts.js'
-import type {AddressOf} from './markup.js'
+import {addressBelow, type AddressOf} from './markup.js'
 
 /** What clients see of a project. Every representation, JSON, HTML and the older JSON, is made of this alone. */
 export interface ProjectDetail {
@@ -34,7 +34,7 @@ export interface FileDetail {
   readonly yanked: string | undefined
   /** Hex digest of what is at `url` with `.metadata` behind it, where that is certain to be served. */
   readonly coreMetadata: string | undefined
-  /** Where what attests the file is served. */
+  /** Where what attests the file is served: below `DetailParts.attestedBelow`. */
   readonly provenance: string | undefined
 }
 
@@ -44,15 +44,18 @@ export interface DetailParts {
   readonly addressOf: AddressOf
   /** Addresses at this server, which alone has metadata and attestations beside a file. */
   readonly addressHere: AddressOf
+  /** Absolute, with a slash at the end, for clients (PEP 740); relative where nobody gets to see it. */
+  readonly attestedBelow: string
 }
 
 /** @param name normalised. @returns undefined when the project has no files. */
 export function projectDetail(
   name: string,
   files: readonly DistFile[],
-  {facts, addressOf, addressHere}: DetailParts,
+  {facts, addressOf, addressHere, attestedBelow}: DetailParts,
 ): ProjectDetail | undefined {
   if (files.length === 0) return undefined
+  const attestedHere = addressBelow(attestedBelow)
   const detailOf = (file: DistFile): FileDetail => {
     const url = addressOf(file)
     const here = addressOf === addressHere ? url : addressHere(file)
@@ -69,7 +72,7 @@ export function projectDetail(
       uploadTime: uploadTimeOf(file),
       yanked: yankOf(facts, file),
       coreMetadata: url === here ? textOf(core_metadata_sha256) : undefined,
-      provenance: textOf(attestations) === undefined ? undefined : `${here}.provenance`,
+      provenance: textOf(attestations) === undefined ? undefined : `${attestedHere(file)}.provenance`,
     }
   }
   return {

@@ -1,12 +1,11 @@
 import type {Cache} from '../../cache/cache.js'
-import type {IndexPages, PageType} from '../index-pages.js'
+import type {IndexPages, PagePlace, PageType} from '../index-pages.js'
 import type {LinksTo} from '../origin.js'
 import type {PackageIndex} from '../package-index.js'
 import {PageCache, type Page} from '../page-cache.js'
 import {addressBelow, type AddressOf} from '../pages/markup.js'
 import {sortedByName, versionsOf, type FileDetail, type ProjectDetail} from '../pages/project-detail.js'
-import {renderProjectHtml} from '../pages/project-html.js'
-import {renderProjectJson} from '../pages/project-json.js'
+import {renderProject} from '../pages/project-page.js'
 import {isQuarantined} from '../project-facts.js'
 import type {FoundProject} from './projects.js'
 import type {UpstreamFile, UpstreamProject} from './project.js'
@@ -40,36 +39,35 @@ export class MixedPages {
   }
 
   /**
-   * @param project normalised. @param root see `IndexPages.project`.
+   * @param project normalised.
    * @returns undefined when neither has it. @throws {UpstreamDown} @throws {UpstreamRefused} when nothing is here either.
    */
   async page(
     project: string,
     type: PageType,
-    {root, links}: {readonly root: string; readonly links: LinksTo},
+    {root, address, links}: PagePlace & {readonly links: LinksTo},
   ): Promise<({readonly page: Page} & UpstreamAge) | undefined> {
     const {cache, index} = this.#parts
     const token = await cache.changeToken(project)
     const found = await this.#ask(project)
     const revision = `${index.projectNotes.version} ${index.links.age()} ${found.project?.revision ?? ''}`
-    const page = await this.#pages.get(
+    const page = await this.#pages.getAt(
       `${links} ${type} ${root} ${project}`,
       `${token} ${revision}`,
-      async () => {
-        const detail = await this.#mix(project, root, links, found.project)
-        return detail && (type.endsWith('json') ? renderProjectJson(detail) : renderProjectHtml(detail))
-      },
+      address,
+      async here =>
+        renderProject(await this.#mix(project, {root, address: here, links}, found.project), type, here),
     )
     return page && {...found, page}
   }
 
-  /** What all pages of a project are made of. @returns and @throws as `page`. */
+  /** What all pages of a project are made of. @param root absolute. @returns and @throws as `page`. */
   async detail(
     project: string,
     {root, links}: {readonly root: string; readonly links: LinksTo},
   ): Promise<({readonly detail: ProjectDetail} & UpstreamAge) | undefined> {
     const found = await this.#ask(project)
-    const detail = await this.#mix(project, root, links, found.project)
+    const detail = await this.#mix(project, {root, links}, found.project)
     return detail && {...found, detail}
   }
 
@@ -86,11 +84,10 @@ export class MixedPages {
 
   async #mix(
     name: string,
-    root: string,
-    links: LinksTo,
+    {root, address, links}: {root: string; address?: string | undefined; links: LinksTo},
     upstream: UpstreamProject | undefined,
   ): Promise<ProjectDetail | undefined> {
-    const local = await this.#parts.pages.detail(name, root)
+    const local = await this.#parts.pages.detail(name, root, address)
     const facts = await this.#parts.index.projectNotes.of(name)
     if (isQuarantined(facts) || !upstream || upstream.files.length === 0) return local
     const here = addressBelow(root)

@@ -54,9 +54,10 @@ export function simpleRoutes(context: Context): Route[] {
       if (isOddlyWritten(request)) throw redirect(`${address.root(request)}${request.url}`)
       const normalized = normalizeName(name)
       const type = typeOf(request)
+      const place = {root, address: () => `${address.root(request)}/`}
       return whenReady(identify(context, request), identity =>
         whenReady(policy.can(identity, normalized, 'read'), mayRead =>
-          whenReady(pages.project(normalized, type, root), page => {
+          whenReady(pages.project(normalized, type, place), page => {
             const send = (ready: Page) =>
               sendPage(request, reply, ready, type, identity.username === undefined)
             if (page && mayRead && !origin.mixes) return send(page)
@@ -65,7 +66,7 @@ export function simpleRoutes(context: Context): Route[] {
               const mixed =
                 answerer === 'local'
                   ? undefined
-                  : await upstream?.pages.page(normalized, type, {root, links: answerer.links})
+                  : await upstream?.pages.page(normalized, type, {...place, links: answerer.links})
               if (mixed) tellAge(reply, mixed)
               const shown = answerer === 'local' ? page : mixed?.page
               if (!shown) throw notFound('No packages found')
@@ -119,7 +120,7 @@ export function simpleRoutes(context: Context): Route[] {
     const found = await origin.decide({
       ...asked,
       loggedIn: identity.username !== undefined,
-      mayUpdate: policy.inGroups(identity, context.config.core.cacheUpdate),
+      mayUpdate: policy.mayStoreCopies(identity, normalizeName(asked.name)),
     })
     switch (found.kind) {
       case 'local':
