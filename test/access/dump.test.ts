@@ -155,7 +155,15 @@ describe('an import', () => {
         .map(line => line.trimEnd())
         .filter(Boolean)
         .sort()
-    assert.deepEqual(lines(result.configLines), lines(await fixture('acl/config-backend.import-stdout.ini')))
+    const expected = (await fixture('acl/config-backend.import-stdout.ini'))
+      // pypicloud prints these two rules, and does not see them when it reads them
+      .replace('package.Not.Normalised_Name.user.frank', 'package.not-normalised-name.user.frank')
+      .replace(
+        'package.foo-bar-baz.user.svc.build@example.com = rw',
+        '# left out: "package.foo-bar-baz.user.svc.build@example.com": a name with a dot can have no rules in a configuration file\n' +
+          'package.foo-bar-baz.group.everyone =',
+      )
+    assert.deepEqual(lines(result.configLines), lines(expected))
   })
   it('takes what the export of another backend pipes in', async () => {
     await using source = await openSql('sql/access.db')

@@ -1,12 +1,15 @@
 import type {AclEntry, Grant} from './access.js'
 import {formatConfigToken} from './api-tokens/config-tokens.js'
+import {normalizeName} from '../packaging/names.js'
 import {quote} from './names.js'
 
 type Entry<K extends AclEntry['kind']> = Extract<AclEntry, {kind: K}>
 
 /**
  * Lines for the app section of a configuration file, as `ppc-import` of pypicloud prints them. Registration and
- * pending users have no place there; a name that the file can't hold becomes a comment that says so.
+ * pending users have no place there; a name that the file can't hold becomes a comment that says so. pypicloud prints
+ * rules with a dot in the name of the project or the user too, and ignores them when it reads them: then the project would
+ * be open to `pypi.default_read`. Here projects are spelt without dots, and one without any rule left stays shut.
  */
 export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promise<string> {
   const users: Entry<'user'>[] = []
@@ -33,14 +36,7 @@ export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promi
   const admins = users.filter(user => user.admin).map(user => user.username)
   if (admins.length > 0) out.list('auth.admins', admins)
   for (const [group, names] of members) out.list(`group.${group}`, names)
-  for (const kind of ['group', 'user'] as const) {
-    for (const {project, principal, permissions} of grants) {
-      const name = 'user' in principal ? principal.user : principal.group
-      if (!(kind in principal)) continue
-      const letters = permissions.map(permission => permission.charAt(0)).sort()
-      out.setting(`package.${project}.${kind}.${name}`, letters.join(''))
-    }
-  }
+  formatRules(grants, out)
   for (const token of tokens) {
     const {key, value} = formatConfigToken(token)
     out.setting(key, value)
@@ -48,15 +44,45 @@ export async function formatConfigLines(entries: AsyncIterable<AclEntry>): Promi
   return out.text
 }
 
+function formatRules(grants: readonly Grant[], out: Lines): void {
+  const rules = new Map<string, {project: string; name: string; letters: Set<string>}>()
+  for (const kind of ['group', 'user'] as const) {
+    for (const {project: spelt, principal, permissions} of grants) {
+      if (!(kind in principal)) continue
+      const project = spelt.includes('.') ? normalizeName(spelt) : spelt
+      const name = 'user' in principal ? principal.user : principal.group
+      const key = `package.${project}.${kind}.${name}`
+      const rule = rules.get(key) ?? {project, name, letters: new Set()}
+      rules.set(key, rule) // two spellings of a project may have become one
+      for (const permission of permissions) rule.letters.add(permission.charAt(0))
+    }
+  }
+  const [ruled, leftOut] = [new Set<string>(), new Set<string>()]
+  for (const [key, {project, name, letters}] of rules) {
+    if (name.includes('.'))
+      out.leaveOut(`${quote(key)}: a name with a dot can have no rules in a configuration file`)
+    else if (out.setting(key, [...letters].sort().join(''))) {
+      ruled.add(normalizeName(project))
+      continue
+    }
+    leftOut.add(project)
+  }
+  for (const project of leftOut) {
+    if (!ruled.has(normalizeName(project))) out.setting(`package.${project}.group.everyone`, '')
+  }
+}
+
 class Lines {
   text = ''
 
-  setting(key: string, value: string): void {
+  /** @returns whether the file can hold it. */
+  setting(key: string, value: string): boolean {
     if (/[=:\r\n]|^[\s#;[]|\s$/.test(key) || /[\r\n]/.test(value)) {
       this.leaveOut(`${quote(key)}, which a configuration file can't hold as a key`)
-    } else {
-      this.text += `${`${key} = ${escape(value)}`.trimEnd()}\n`
+      return false
     }
+    this.text += `${`${key} = ${escape(value)}`.trimEnd()}\n`
+    return true
   }
 
   list(key: string, names: readonly string[]): void {

@@ -91,6 +91,7 @@ const staleCodes = new Set([
   '23505',
   '23503',
   '42P07', // two create the same table
+  '42710', // the same, a moment later: its row type is there
   'ER_DUP_ENTRY',
   'ER_NO_REFERENCED_ROW',
   'ER_NO_REFERENCED_ROW_2',
