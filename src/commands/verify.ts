@@ -33,7 +33,12 @@ export default class Verify extends PpcCommand {
       multipleNonGreedy: true,
     }),
     repair: Flags.boolean({summary: 'Mend what can be mended without losing anything.', default: false}),
-    concurrency: Flags.integer({summary: 'How many files at once.', min: 1, max: 1024, helpValue: 'FILES'}),
+    concurrency: Flags.integer({
+      summary: 'How many files at once: 32 of a bucket and 8 of a directory, if not given.',
+      min: 1,
+      max: 1024,
+      helpValue: 'FILES',
+    }),
     ...quietFlag,
     ...waitFlag,
   }

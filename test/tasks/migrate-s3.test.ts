@@ -64,6 +64,17 @@ describe('Migrating to S3 and back', needs('versitygw'), () => {
     assert.equal(await allDigestsAreRight(dir.join('new')), 14)
   })
 
+  it('copies where links are asked for and none can be made, and says so', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('no-links/')
+    const report = await migrateFiles(dir.source, store, {link: 'hard'})
+    assert.deepEqual([report.copied, report.failed], [14, []])
+    assert.match(
+      report.warnings.join(),
+      /^no hard link could be made from .* to s3:.*: files copied instead: 14$/,
+    )
+  })
+
   it('refuses one bucket under two addresses, where the keys of one can be keys of the other', async () => {
     await using dir = await twoPlaces()
     await using outer = await bucket('over/')

@@ -133,6 +133,14 @@ describe('Deleting the source', () => {
     ])
   })
 
+  it('is only told of by a dry run', async () => {
+    await using dir = await twoPlaces()
+    await putEgg(dir, 'new', 'other')
+    const report = await migrateFiles(dir.source, dir.target, {deleteSource: true, dryRun: true})
+    assert.deepEqual([report.removedFromSource, report.failedCount], [13, 1])
+    assert.equal((await keysIn(dir.join('old'))).length, 14)
+  })
+
   it('is refused with symbolic links to it', async () => {
     await using dir = await twoPlaces()
     await assert.rejects(
@@ -180,6 +188,7 @@ describe('Links between directories', () => {
       await using dir = await twoPlaces()
       const report = await migrateFiles(dir.source, dir.target, {link})
       assert.deepEqual([report.copied, report.failed], [14, []], link)
+      if (link !== 'reflink') assert.deepEqual(report.warnings, [], link)
       const [there, here] = [await lstat(dir.join('new', egg)), await lstat(dir.join('old', egg))]
       assert.equal(there.isSymbolicLink(), link === 'symlink')
       assert.equal(there.ino === here.ino, link === 'hard')

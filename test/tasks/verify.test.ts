@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import {cp, mkdir, readFile, rename, rm, stat, utimes, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {describe, it} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {Notes} from '../../src/lib/index/notes.js'
 import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
 import {verifyIndex, type VerifyOptions, type VerifyReport} from '../../src/lib/tasks/verify/verify.js'
 import {openS3Store} from '../../src/lib/storage/s3/s3.js'
+import {open as openRedis} from '../cache/open-redis.js'
 import {openFile} from '../cache/open-sql.js'
 import {bodyOf} from '../contracts/object-store.js'
 import {s3Error, startFaultProxy} from '../services/fault-proxy.js'
@@ -166,5 +168,38 @@ describe('Verifying a bucket', needs('moto'), () => {
       'unreadable c/c-1.0.zip',
     ])
     assert.equal(report.open, 4)
+  })
+})
+
+describe('Verifying a bucket whose services freeze', needs('versitygw', 'redis'), () => {
+  it('goes on where it was when they do', async () => {
+    await using gateway = await startService('versitygw')
+    await using redis = await startService('redis')
+    await using store = await openS3Store(await s3Config(gateway.url, {}, gateway))
+    await using cache = await openRedis(`${redis.url}/0`)
+    const parts = {storage: new PackageStorage(store), cache}
+    const keys = Array.from({length: 60}, (_, index) => `p${index}/p${index}-1.0.zip`)
+    await Promise.all(keys.map(key => store.put(key, bodyOf(key), {replace: false})))
+    await rebuildCache(parts, {owner: 'a test'})
+    const added = 'added/added-1.0.zip' // the first in the listing: the others are under way when it is found
+    await store.put(added, bodyOf(added), {replace: false})
+    const freeze = async () => {
+      const pids = [gateway.pid, redis.pid]
+      for (const pid of pids) process.kill(pid, 'SIGSTOP')
+      await sleep(1000)
+      for (const pid of pids) process.kill(pid, 'SIGCONT')
+    }
+    for (const repair of [undefined, {owner: 'a test'}]) {
+      const frozen: Promise<void>[] = []
+      const report = await verifyIndex(parts, {
+        digests: true,
+        ...(repair && {repair}),
+        onFinding: () => void frozen.push(freeze()),
+      })
+      await Promise.all(frozen)
+      assert.deepEqual(found(report), [`unlisted ${added}`])
+      assert.deepEqual([report.files, report.open], [61, repair ? 0 : 1])
+    }
+    assert.deepEqual(found(await verifyIndex(parts, {digests: true})), [])
   })
 })

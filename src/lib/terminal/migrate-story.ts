@@ -44,13 +44,14 @@ export class MigrateStory {
       return `Verified ${count(report.verified, 'file')} (${size(report.bytes)}) of ${source} in ${target}, ${failed}.`
     }
     const would = report.dryRun ? 'Would copy' : 'Copied'
+    const removed = report.dryRun ? 'to be removed' : 'removed'
     const parts = [
       `${would} ${count(report.copied, 'file')} (${size(report.bytes)}) from ${source} to ${target}`,
       ...(report.replaced > 0 ? [`${number(report.replaced)} of them over another one`] : []),
       `${number(report.skipped)} there already`,
       ...(report.kept > 0 ? [`${number(report.kept)} newer there`] : []),
-      ...(report.removed > 0 ? [`${number(report.removed)} removed there`] : []),
-      ...(report.removedFromSource > 0 ? [`${number(report.removedFromSource)} removed here`] : []),
+      ...(report.removed > 0 ? [`${number(report.removed)} ${removed} there`] : []),
+      ...(report.removedFromSource > 0 ? [`${number(report.removedFromSource)} ${removed} here`] : []),
       failed,
       ...(report.interrupted ? ['then interrupted'] : []),
     ]

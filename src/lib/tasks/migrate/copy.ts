@@ -18,14 +18,15 @@ export interface CopyFileOptions {
 
 /**
  * Brings a file of the source to `place` in the target, by the service itself or as a link where they can, and makes
- * certain that it arrived. @returns it as it is listed there, unless `unlisted`. @throws {ObjectExists} @throws whatever broke the copy.
+ * certain that it arrived. @returns it as it is listed there, unless `unlisted`, and whether it is a link.
+ * @throws {ObjectExists} @throws whatever broke the copy.
  */
 export async function copyFile(
   ends: Ends,
   file: DistFile,
   place: DistFile,
   {replace, link, opened, unlisted}: CopyFileOptions,
-): Promise<DistFile> {
+): Promise<{readonly stored: DistFile; readonly isLink: boolean}> {
   const {source, target, signal} = ends
   await carryProvenance(source.store, target.store, file)
   const options = {replace, unlisted, modified: place.lastModified, ...(signal && {signal})}
@@ -33,13 +34,14 @@ export async function copyFile(
     ? undefined
     : await target.copyFrom(source, file, place, {...options, ...(link && {link})})
   if (there) {
-    if (!link) await confirm(ends, there, file.data.size, await recordedOrRead(ends, file))
-    return there
+    const isLink = link !== undefined && target.store.layout === 'tree'
+    if (!isLink) await confirm(ends, there, file.data.size, await recordedOrRead(ends, file))
+    return {stored: there, isLink}
   }
   const body = new SourceBody(ends, file, opened)
   const stored = await target.put(place, body, options)
   await confirm(ends, stored, body.size, body.sha256)
-  return stored
+  return {stored, isLink: false}
 }
 
 /** What attests the file is there before the file that names it. */

@@ -187,9 +187,11 @@ export class FileWork {
     place: DistFile,
     how: Pick<CopyFileOptions, 'replace' | 'opened'>,
   ): Promise<void> {
-    const {ends, options, rows} = this.run
+    const {ends, options, rows, report} = this.run
+    const {link} = options
     try {
-      const stored = await copyFile(ends, file, place, {...how, link: options.link, unlisted: !rows})
+      const {stored, isLink} = await copyFile(ends, file, place, {...how, link, unlisted: !rows})
+      if (link && !isLink) report.unlinked += 1
       rows?.add(stored)
     } catch (error) {
       if (!(error instanceof DamagedSource)) throw error

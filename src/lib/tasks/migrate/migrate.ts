@@ -22,6 +22,7 @@ export type {MigrateFailure, MigrateReport} from './report.js'
 /** In a directory each file waits for the disk several times, in a bucket for one answer. */
 const usualConcurrency = {tree: 16, hashed: 64, flat: 64}
 const namesTold = 5
+const linkNames = {hard: 'hard link', symlink: 'symbolic link', reflink: 'reflink'} as const
 
 /**
  * Copies every distribution file with its metadata and time, and the notes, and does to the target or the source what
@@ -121,7 +122,18 @@ class Migration {
       await rows?.flush()
     }
     if (rows && !this.#report.isStopped) await this.#completeCache(rows)
+    this.#tellUnlinked()
     return this.#report.build()
+  }
+
+  /** A copy takes room that whoever asks for links may not have. */
+  #tellUnlinked(): void {
+    const {ends, report, options} = this.#run
+    if (options.link === undefined || report.unlinked === 0) return
+    const places = `from ${ends.source.store.name} to ${ends.target.store.name}`
+    report.warn(
+      `no ${linkNames[options.link]} could be made ${places}: files copied instead: ${report.unlinked}`,
+    )
   }
 
   async #list(): Promise<void> {
@@ -189,7 +201,10 @@ class Migration {
       if (problem === undefined) await remover.removeSurplus()
       else this.#report.warn(`nothing was removed from ${this.#run.ends.target.store.name}: ${problem}`)
     }
-    if (deleteSource && !dryRun) await remover.removeArrived()
+    if (!deleteSource) return
+    if (!dryRun) return remover.removeArrived()
+    const {copied, skipped} = this.#report.build()
+    this.#report.removedFromSource = copied + skipped
   }
 
   /** The target's files that the source lacks get their rows too, where the run was about all files. */

@@ -22,7 +22,7 @@ export interface MigrateReport {
   readonly removed: number
   /** The first thousand of them. */
   readonly removedFiles: readonly string[]
-  /** Removed from the source, because they were verified at the target. */
+  /** Removed from the source, because they were verified at the target. With a dry run: would be, at the most. */
   readonly removedFromSource: number
   /** Names that lost their last file, or did so in the source: they are not fetched from upstream. */
   readonly sealed: readonly string[]
@@ -86,6 +86,8 @@ export class ReportBuilder {
   #removed = 0
   removedFromSource = 0
   cacheComplete: boolean | undefined
+  /** Copied, where links were asked for and can't be made. */
+  unlinked = 0
 
   constructor(private readonly dryRun: boolean) {}
 

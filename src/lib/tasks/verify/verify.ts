@@ -73,7 +73,8 @@ class Verification {
   ) {
     this.#findings = new Findings(options.onFinding)
     this.#repair = options.repair && new Repair(parts, options.repair.owner)
-    this.#limit = pLimit(options.concurrency ?? 8)
+    const {layout} = parts.storage.store
+    this.#limit = pLimit(options.concurrency ?? (layout === 'tree' ? 8 : 32)) // each waits for a disk or for an answer
   }
 
   async run(): Promise<VerifyReport> {
