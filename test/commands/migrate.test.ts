@@ -123,7 +123,10 @@ describe('ppc-migrate --strategy mirror', () => {
     assert.equal(refused.code, 2)
     assert.match(refused.stderr, /^ppc-migrate: --strategy mirror removes files[^\n]*--yes\n/)
     const dry = await tool(dir.path, 'ppc-migrate old.ini new.ini --strategy mirror --dry-run')
-    assert.match(dry.stderr, /^would be removed: gone-1\.0\.zip\nWould copy 14 files .* 1 to be removed there/)
+    assert.match(
+      dry.stderr,
+      /^would be removed: gone-1\.0\.zip\nWould copy 14 files .* 1 to be removed there/,
+    )
   })
 
   it('asks on a terminal, by the number where it is much', needs('python3'), async () => {
