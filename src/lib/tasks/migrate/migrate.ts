@@ -249,10 +249,10 @@ function refuseContradictions({strategy, since, deleteSource, verifyOnly, link}:
   const refuse = (one: string, other: string) => {
     throw new UsageError(`${one} and ${other} exclude each other`)
   }
-  if (strategy === 'mirror' && since) refuse('the strategy mirror', 'a time since when')
-  if (verifyOnly && deleteSource) refuse('only verifying', 'deleting the source')
-  if (verifyOnly && strategy && strategy !== 'skip') refuse('only verifying', `the strategy ${strategy}`)
-  if (deleteSource && link === 'symlink') refuse('symbolic links', 'deleting what they lead to')
+  if (strategy === 'mirror' && since) refuse('--strategy mirror', '--since')
+  if (verifyOnly && deleteSource) refuse('--verify-only', '--delete-source')
+  if (verifyOnly && strategy && strategy !== 'skip') refuse('--verify-only', `--strategy ${strategy}`)
+  if (deleteSource && link === 'symlink') refuse('--link symlink', '--delete-source')
 }
 
 async function refuseOverlap(from: ObjectStore, to: ObjectStore): Promise<void> {
