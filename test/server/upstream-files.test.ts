@@ -161,7 +161,7 @@ describe('a file of the upstream', () => {
     assert.equal((await server.backends.cache.findFile(wheel))?.data['origin'], 'upstream')
   })
 
-  it('is not fetched for API tokens that do not upload there', async () => {
+  it('is not fetched for API tokens that do not read there', async () => {
     await using upstream = await fakeUpstream()
     await upstream.addProject('up-only', ['1.0'])
     const settings: Record<string, string> = {...cache, 'pypi.default_read': 'everyone'}
@@ -172,8 +172,8 @@ describe('a file of the upstream', () => {
       settings[key] = value
       return {authorization: `Bearer ${made.text}`}
     }
-    const weak = [await make([], 'read'), await make(['acme-*'], 'read', 'upload')]
-    const strong = await make([], 'read', 'upload')
+    const weak = [await make([], 'delete'), await make(['acme-*'], 'read', 'upload')]
+    const strong = await make([], 'read')
     await using server = await serverBefore(upstream, settings)
     for (const headers of weak) {
       for (const url of ['/simple/up-only/', address, `${address}.metadata`]) {

@@ -215,10 +215,10 @@ export class AccessPolicy {
 
   /**
    * Whether its requests may have files of `project` (normalised) fetched from the upstream and stored here
-   * (`pypi.cache_update`): with a token, only one that uploads there.
+   * (`pypi.cache_update`): with a token, only one that may `scope` there. Installing is reading.
    */
-  mayStoreCopies(asking: Identity, project: string): boolean {
-    const identity = behind(asking, limits => limits.allows('upload', project))
+  mayStoreCopies(asking: Identity, project: string, scope: 'read' | 'upload' = 'read'): boolean {
+    const identity = behind(asking, limits => limits.allows(scope, project))
     return this.inGroups(identity, this.#config.cacheUpdate)
   }
 

@@ -56,7 +56,7 @@ export function fetchRoutes(context: Context): Route[] {
     if (!requirement) return 'is no requirement'
     const {project} = requirement
     const mayAsk =
-      policy.mayStoreCopies(identity, project) &&
+      policy.mayStoreCopies(identity, project, 'upload') &&
       (await policy.can(identity, project, 'read')) &&
       (await upstream?.copies.mayFetch(project))
     if (!mayAsk) return 'is not fetched from the upstream'
