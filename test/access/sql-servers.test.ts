@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {after, before, describe, it} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
 import type {AclEntry} from '../../src/lib/access/access.js'
+import {Memo} from '../../src/lib/access/memo.js'
 import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
@@ -86,6 +88,32 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       assert.equal(report.usersAdded + report.groupsAdded + report.membersAdded + report.grantsAdded, 0)
       assert.deepEqual(report.notices, [])
       assert.deepEqual(await client.run('SELECT * FROM pypicloud_users ORDER BY username'), users)
+    })
+
+    it('of pypicloud believes no right that was given and taken back within a moment', async () => {
+      const url = await takenOver()
+      await using client = await sqlClient(url)
+      await using access = await openAt(url)
+      const mayRead = async () => {
+        const token = await access.changeToken()
+        return rights.get(token, 'bob', async () => (await access.getRules('a-lib')).users)
+      }
+      const rights = new Memo<ReadonlyMap<string, unknown>>(10)
+      const keys = 'package, username, "read", "write"'
+      const insert = `INSERT INTO pypicloud_user_permissions (${keys}) VALUES ('a-lib', 'bob', TRUE, FALSE)`
+      await access.changeToken() // what it knows now is taken for new for a second
+      await client.run(name === 'mariadb' ? insert.replaceAll('"', '`') : insert)
+      const given = (await mayRead()).has('bob')
+      await client.run(`DELETE FROM pypicloud_user_permissions WHERE package = 'a-lib'`)
+      for (let tries = 0; (await mayRead()).has('bob'); tries += 1) {
+        assert.ok(tries < 100, `still believed; it was seen: ${given}`)
+        await sleep(100)
+      }
+      await client.run(name === 'mariadb' ? insert.replaceAll('"', '`') : insert)
+      for (let tries = 0; !(await mayRead()).has('bob'); tries += 1) {
+        assert.ok(tries < 100, 'not seen')
+        await sleep(100)
+      }
     })
 
     it('of pypicloud takes API tokens, which end with users that pypicloud deletes', async () => {

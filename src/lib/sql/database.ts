@@ -72,6 +72,12 @@ export interface DatabaseOptions {
 export interface Watched {
   readonly tables: Readonly<Record<string, readonly string[]>>
   readonly nameColumn?: string
+  /**
+   * A state that comes back (a row was added and removed within a second) looks as if it had never gone, and what was
+   * read in between would be believed for ever. With this any commit on a server counts as a change: for what is small
+   * and must never be wrong.
+   */
+  readonly everyCommit?: boolean
 }
 
 /**

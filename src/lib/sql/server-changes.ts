@@ -46,6 +46,8 @@ export class ServerChanges implements Disposable {
   constructor(
     server: string,
     private readonly source: ChangeSource,
+    /** Whether every commit counts as a change, also when the state is as before: see `Watched`. */
+    private readonly everyCommit = false,
   ) {
     this.#host = new HostCounter(server)
   }
@@ -111,7 +113,8 @@ export class ServerChanges implements Disposable {
   async #read(key: string, activity: string, name: string | undefined): Promise<string> {
     const state = await this.source.readState(name)
     const known = this.#known.get(key)
-    const changes = (known?.changes ?? 0) + Number(known?.state !== state)
+    const isSame = known?.state === state && (known.activity === activity || !this.everyCommit)
+    const changes = (known?.changes ?? 0) + Number(!isSame)
     const next = {activity, state, changes}
     this.#known.set(key, next)
     return tokenOf(next)

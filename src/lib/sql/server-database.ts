@@ -43,10 +43,11 @@ export class ServerDatabase implements Database {
   ) {
     this.dialect = driver.dialect
     this.knex = driver.knex
-    this.#changes = new ServerChanges(name, {
-      readActivity: () => driver.readActivity(),
-      readState: only => this.#readState(only),
-    })
+    this.#changes = new ServerChanges(
+      name,
+      {readActivity: () => driver.readActivity(), readState: only => this.#readState(only)},
+      watched.everyCommit,
+    )
   }
 
   /** @throws {PpcError} when the server does not answer. */

@@ -15,6 +15,7 @@ import {SqlTokens} from './tokens.js'
 import {isRemembered, rememberAdmin, SqlAccessWriter} from './writer.js'
 
 const watched: Watched = {
+  everyCommit: true,
   tables: {
     pypicloud_users: ['username', 'password', 'admin', 'pending'],
     pypicloud_groups: ['name'],
