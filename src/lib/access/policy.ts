@@ -1,58 +1,20 @@
 import pLimit from 'p-limit'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
-import {passwordFields} from '../config/schema/access.js'
 import {nameMatcher, normalizeName} from '../packaging/names.js'
-import type {Access, FoundAccount, Permission, Rules} from './access.js'
+import type {Access, Permission, Rules} from './access.js'
 import type {TokenScope} from './api-tokens/api-token.js'
 import type {TokenLimits} from './api-tokens/token-limits.js'
-import {tokenUser} from './api-tokens/token-text.js'
 import {TokenLogins} from './api-tokens/token-logins.js'
-import {VerifiedCredentials} from './credentials.js'
-import {Decoys} from './decoys.js'
-import {Lanes} from './lanes.js'
+import {tokenUser} from './api-tokens/token-text.js'
+import {anonymous, behind, isInAny, principalsOf, type Identity} from './identity.js'
+import {Logins, type Known, type LoginOptions, type Verified} from './logins.js'
 import {Memo, whenReady} from './memo.js'
-import {findSpecialGroup} from './names.js'
-import {upgradedHash} from './hash-upgrade.js'
-import {hashProblem, resolveScheme, verifyPassword, type PasswordScheme} from './passwords/index.js'
-import {networkOf, SlowDown} from './slow-down.js'
-
-/** Who asks. `groups` are the real ones. */
-export interface Identity {
-  readonly username?: string
-  /** With a token: only if that may be used for what administrators do. */
-  readonly admin: boolean
-  readonly groups: readonly string[]
-  /** Of whoever comes with an API token: narrower than what its owner may. */
-  readonly limits?: TokenLimits
-}
-export const anonymous: Identity = Object.freeze({admin: false, groups: Object.freeze([])})
-
-export interface PolicyOptions {
-  /** Called when a log-in failed because nobody can log in with what is stored. For a log: it holds no secret. */
-  readonly onUnusableAccount?: (username: string, problem: string) => void
-  /** Called when a better hash of a password that was right could not be stored. For a log. */
-  readonly onUpgradeFailed?: (username: string, error: unknown) => void
-  /** What is known of wrong passwords already. Default: nothing. */
-  readonly slowDown?: SlowDown | undefined
-}
+import type {SlowDown} from './slow-down.js'
 
 /** What a token needs for a permission, unless another scope is asked for. */
 const usualScope: Readonly<Record<Permission, TokenScope>> = {read: 'read', write: 'upload'}
 
-/** A user as of a change token. `identity` is missing where nobody can log in. */
-export interface Known {
-  readonly account: FoundAccount | undefined
-  readonly identity: Identity | undefined
-}
-
-/** Who logged in, and by which stored hash. */
-export interface Verified {
-  readonly identity: Identity
-  readonly passwordHash: string | undefined
-}
-
-const maxUsers = 10_000
 const maxProjects = 20_000
 /** Where each project has to be looked at. */
 const lookedAtOnce = 16
@@ -67,34 +29,18 @@ const maxListings = 200
 export class AccessPolicy {
   readonly #access: Access
   readonly #config: Config['core']
-  readonly #onUnusableAccount: NonNullable<PolicyOptions['onUnusableAccount']>
-  readonly #onUpgradeFailed: NonNullable<PolicyOptions['onUpgradeFailed']>
+  readonly #logins: Logins
   readonly #overwriteGroups: readonly string[]
   readonly #deleteGroups: readonly string[]
-  /** How passwords are hashed now; undefined where old hashes stay as they are. */
-  readonly #upgradeTo: {readonly scheme: PasswordScheme; readonly rounds: number | undefined} | undefined
-  readonly #decoys: Decoys
-  readonly #lanes = new Lanes()
-  readonly #verified = new VerifiedCredentials()
-  readonly #verifying = new Map<string, Promise<Verified | undefined>>()
-  /** For those who say from where a password comes. */
-  readonly slowDown: SlowDown
-  readonly #users = new Memo<Known>(maxUsers)
   readonly #rules = new Memo<Rules>(maxProjects)
   readonly #ruled = new Memo<{readonly projects: ProjectSet | undefined}>(1)
   readonly #readable = new Memo<ProjectSet>(maxListings)
   readonly #tokens: TokenLogins | undefined
 
-  constructor(access: Access, config: Config, options: PolicyOptions = {}) {
+  constructor(access: Access, config: Config, options: LoginOptions = {}) {
     this.#access = access
     this.#config = config.core
-    this.slowDown = options.slowDown ?? new SlowDown()
-    this.#onUnusableAccount = options.onUnusableAccount ?? (() => undefined)
-    this.#onUpgradeFailed = options.onUpgradeFailed ?? (() => undefined)
-    const passwords = config.read(passwordFields)
-    const [scheme, {rounds}] = [resolveScheme(passwords.scheme), passwords]
-    this.#decoys = new Decoys(scheme, rounds)
-    this.#upgradeTo = passwords.upgradeHashes ? {scheme, rounds} : undefined
+    this.#logins = new Logins(access, config, options)
     this.#overwriteGroups = overwriteGroups(config.core)
     this.#deleteGroups = deleteGroups(config.core)
     this.#tokens =
@@ -103,6 +49,11 @@ export class AccessPolicy {
         changeToken: () => access.changeToken(),
         identify: username => this.identify(username),
       })
+  }
+
+  /** For those who say from where a password comes. */
+  get slowDown(): SlowDown {
+    return this.#logins.slowDown
   }
 
   /** Differs whenever a decision may differ. */
@@ -130,12 +81,7 @@ export class AccessPolicy {
     password: string,
     address?: string,
   ): Verified | undefined | Promise<Verified | undefined> {
-    return whenReady(this.find(username), known => {
-      const {account, identity} = known
-      const digest = this.#verified.digest(username, password, account?.passwordHash)
-      if (identity && this.#verified.has(digest)) return {identity, passwordHash: account?.passwordHash}
-      return this.#verifyOnce(digest, {username, password, address, known})
-    })
+    return this.#logins.verify(username, password, address)
   }
 
   /**
@@ -157,6 +103,11 @@ export class AccessPolicy {
     await this.#tokens?.settled()
   }
 
+  /** A user as stored now, and who it is if it can log in. */
+  find(username: string): Known | Promise<Known> {
+    return this.#logins.find(username)
+  }
+
   /** A user that is known to be who it is; undefined when there is none or it is pending. */
   identify(username: string): Identity | undefined | Promise<Identity | undefined> {
     return whenReady(this.find(username), ({identity}) => identity)
@@ -164,7 +115,7 @@ export class AccessPolicy {
 
   /** Forgets verified passwords, as after SIGHUP. */
   forgetCredentials(): void {
-    this.#verified.clear()
+    this.#logins.forget()
   }
 
   /**
@@ -232,88 +183,6 @@ export class AccessPolicy {
     return this.inGroups(identity, this.#deleteGroups)
   }
 
-  /** A user as stored now, and who it is if it can log in. */
-  find(username: string): Known | Promise<Known> {
-    const find = async (): Promise<Known> => {
-      const account = await this.#access.findAccount(username)
-      if (!account || account.pending || account.problem !== undefined) return {account, identity: undefined}
-      const groups = await this.#access.listGroupsOf(account.username)
-      return {account, identity: {username: account.username, admin: account.admin, groups}}
-    }
-    // A directory does not tell that somebody was added: who can't log in is looked for again.
-    const keep = ({identity}: Known) => identity !== undefined || !this.#access.verifyPassword
-    return whenReady(this.#access.changeToken(), token => this.#users.get(token, username, find, keep))
-  }
-
-  /** Requests of one client come in dozens: they share the hash. */
-  #verifyOnce(digest: string, login: Login): Promise<Verified | undefined> {
-    const running = this.#verifying.get(digest)
-    if (running) return running
-    const verifying = this.#verifySlowly(digest, login).finally(() => this.#verifying.delete(digest))
-    this.#verifying.set(digest, verifying)
-    return verifying
-  }
-
-  async #verifySlowly(digest: string, login: Login): Promise<Verified | undefined> {
-    const {username, password, address, known} = login
-    const {account, identity} = known
-    // one account, however its name is spelt
-    const attempt =
-      address === undefined ? undefined : this.slowDown.begin(account?.username ?? username, address)
-    let isRight: boolean
-    try {
-      const verify = () => this.#verify(password, username, account)
-      isRight = await (address === undefined ? verify() : this.#lanes.run(networkOf(address), verify))
-    } catch (error) {
-      attempt?.cancelled()
-      throw error
-    }
-    if (!isRight || !identity) {
-      attempt?.failed()
-      return undefined
-    }
-    attempt?.succeeded()
-    const passwordHash = await this.#upgrade(account, password)
-    if (passwordHash === account?.passwordHash) {
-      this.#verified.remember(digest, passwordHash, this.#access.verifiedForSeconds)
-    } else {
-      this.#verified.remember(this.#verified.digest(username, password, passwordHash), passwordHash)
-    }
-    return {identity, passwordHash}
-  }
-
-  /** @returns the hash that is stored now. Only over the one that was just right: a changed password stays (RULES 12). */
-  async #upgrade(account: FoundAccount | undefined, password: string): Promise<string | undefined> {
-    const stored = account?.passwordHash
-    const {writer} = this.#access
-    if (!this.#upgradeTo || !writer || account === undefined || stored === undefined) return stored
-    try {
-      const better = await upgradedHash(password, stored, this.#upgradeTo)
-      if (better === undefined) return stored
-      return (await writer.setPasswordHash(account.username, better, stored)) ? better : stored
-    } catch (error) {
-      this.#onUpgradeFailed(account.username, error)
-      return stored
-    }
-  }
-
-  async #verify(password: string, username: string, account: FoundAccount | undefined): Promise<boolean> {
-    if (account?.problem !== undefined) {
-      this.#onUnusableAccount(username, account.problem)
-    } else if (account?.passwordHash === undefined) {
-      if (this.#access.verifyPassword) return this.#access.verifyPassword(username, password)
-    } else {
-      const problem = hashProblem(account.passwordHash)
-      if (problem === undefined) {
-        this.#decoys.learn(account.passwordHash)
-        return verifyPassword(password, account.passwordHash)
-      }
-      this.#onUnusableAccount(username, problem)
-    }
-    await verifyPassword(password, this.#decoys.for(username))
-    return false
-  }
-
   #allows(identity: Identity, rules: Rules, permission: Permission): boolean {
     if (rules.users.size === 0 && rules.groups.size === 0) {
       const {defaultRead, defaultWrite} = this.#config
@@ -363,14 +232,6 @@ export class AccessPolicy {
   }
 }
 
-/** A password that is to be looked at. */
-interface Login {
-  readonly username: string
-  readonly password: string
-  readonly address: string | undefined
-  readonly known: Known
-}
-
 /** Projects by normalised name, and all that match a pattern. */
 class ProjectSet {
   readonly #matches: (name: string) => boolean
@@ -386,27 +247,3 @@ class ProjectSet {
     return this.names.has(name) || this.#matches(name)
   }
 }
-
-/** Who decides what a token may: its owner, or nobody where the token does not reach. */
-function behind(identity: Identity, reaches: (limits: TokenLimits) => boolean): Identity {
-  const {limits} = identity
-  if (!limits) return identity
-  return reaches(limits) ? limits.owner : anonymous
-}
-
-/** Here `admin` is a group like any other. */
-export function isInAny(identity: Identity, groups: readonly string[]): boolean {
-  return groups.some(group => {
-    const special = findSpecialGroup(group)
-    if (special === 'everyone') return true
-    if (special === 'authenticated') return identity.username !== undefined
-    return identity.groups.includes(group)
-  })
-}
-
-const principalsOf = ({username, groups}: Identity) => [
-  ...(username === undefined ? [] : [{user: username}]),
-  ...['everyone', 'system.Everyone'].map(group => ({group})),
-  ...(username === undefined ? [] : ['authenticated', 'system.Authenticated'].map(group => ({group}))),
-  ...groups.map(group => ({group})),
-]

@@ -1,6 +1,6 @@
 import {checkUsername} from '../access/names.js'
 import {hashPassword, resolveScheme} from '../access/passwords/index.js'
-import type {Verified} from '../access/policy.js'
+import type {Verified} from '../access/logins.js'
 import {readSignupToken} from '../access/tokens.js'
 import {passwordFields, tokenFields} from '../config/schema/access.js'
 import {InvalidInput} from '../errors.js'

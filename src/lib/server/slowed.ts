@@ -1,5 +1,5 @@
 import {TooManyAttempts} from '../access/slow-down.js'
-import type {Identity} from '../access/policy.js'
+import type {Identity} from '../access/identity.js'
 
 /** Of each whose password was not looked at: what to answer where a log-in is needed. */
 const refusals = new WeakMap<Identity, TooManyAttempts>()

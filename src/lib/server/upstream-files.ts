@@ -1,4 +1,4 @@
-import type {Identity} from '../access/policy.js'
+import type {Identity} from '../access/identity.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {denied, tracked, type Context} from './context.js'
 import type {UpstreamServices} from './upstream.js'

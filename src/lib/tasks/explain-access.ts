@@ -1,6 +1,7 @@
 import type {Access, FoundAccount, Grant, Permission} from '../access/access.js'
 import {findSpecialGroup, quote} from '../access/names.js'
-import {AccessPolicy, anonymous, isInAny, type Identity} from '../access/policy.js'
+import {anonymous, isInAny, type Identity} from '../access/identity.js'
+import {AccessPolicy} from '../access/policy.js'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
 import {nameMatcher, normalizeName} from '../packaging/names.js'

@@ -1,4 +1,5 @@
-import {AccessPolicy, anonymous} from '../access/policy.js'
+import {anonymous} from '../access/identity.js'
+import {AccessPolicy} from '../access/policy.js'
 import type {Backends} from '../backends.js'
 import type {Config} from '../config/config.js'
 import {fallbackMode, upstreamOf} from '../config/derived.js'

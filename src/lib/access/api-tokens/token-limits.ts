@@ -1,5 +1,5 @@
 import {nameMatcher} from '../../packaging/names.js'
-import type {Identity} from '../policy.js'
+import type {Identity} from '../identity.js'
 import type {ApiToken, TokenScope} from './api-token.js'
 
 /** How far a token reaches, of what its owner may. */

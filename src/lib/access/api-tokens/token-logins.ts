@@ -1,6 +1,6 @@
 import {timingSafeEqual} from 'node:crypto'
 import {Memo, whenReady} from '../memo.js'
-import type {Identity} from '../policy.js'
+import type {Identity} from '../identity.js'
 import {isExpired, type StoredToken, type TokenStore} from './api-token.js'
 import {TokenLimits} from './token-limits.js'
 import {digestOf, findTokenId} from './token-text.js'

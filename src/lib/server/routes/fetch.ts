@@ -1,5 +1,5 @@
 import type {FastifyReply} from 'fastify'
-import type {Identity} from '../../access/policy.js'
+import type {Identity} from '../../access/identity.js'
 import {fallbackMode} from '../../config/derived.js'
 import {PpcError} from '../../errors.js'
 import {bestFile, parseRequirement, requirementLines, type Wish} from '../../index/upstream/requirements.js'

@@ -1,5 +1,5 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {Verified} from '../../access/policy.js'
+import type {Verified} from '../../access/logins.js'
 import {tokenFields} from '../../config/schema/access.js'
 import {registrationOf} from '../accounts.js'
 import type {Context} from '../context.js'

@@ -1,6 +1,6 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import {whenReady} from '../../access/memo.js'
-import type {Identity} from '../../access/policy.js'
+import type {Identity} from '../../access/identity.js'
 import type {Page, PageType} from '../../index/index-pages.js'
 import type {Origin, PageRequest} from '../../index/origin.js'
 import {

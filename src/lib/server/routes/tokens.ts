@@ -1,6 +1,6 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {ApiToken, StoredToken} from '../../access/api-tokens/api-token.js'
-import type {Identity} from '../../access/policy.js'
+import type {Identity} from '../../access/identity.js'
 import type {Json} from '../../python-json.js'
 import {createToken, getTokens, revokeToken} from '../../tasks/api-tokens.js'
 import {denied, identify, requireWriter, sendEmpty, sendJson, type Context} from '../context.js'

@@ -1,5 +1,5 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {Identity} from '../../access/policy.js'
+import type {Identity} from '../../access/identity.js'
 import {blake2Of, spool, type Spool} from '../../index/spool.js'
 import {normalizeName} from '../../packaging/names.js'
 import {parseFilename} from '../../packaging/filenames.js'

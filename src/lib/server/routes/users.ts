@@ -1,5 +1,5 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {Verified} from '../../access/policy.js'
+import type {Verified} from '../../access/logins.js'
 import {changePassword, register} from '../accounts.js'
 import {denied, identify, sendEmpty, type Context} from '../context.js'
 import {forbidden} from '../http/errors.js'

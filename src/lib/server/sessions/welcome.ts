@@ -1,5 +1,5 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {Verified} from '../../access/policy.js'
+import type {Verified} from '../../access/logins.js'
 import {sendJson, type Context} from '../context.js'
 import {isBrowserForm, seeOther} from '../pages/browser-form.js'
 
