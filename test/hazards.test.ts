@@ -43,7 +43,7 @@ const hazards: readonly (readonly [hazard: string, file: string, title: string])
   ['shared caches keep private pages', 'server/reading', 'are private to readers who are logged in'],
   ['passwords go on to the storage', 'server/delivery', 'and gives the bucket no password'],
   ['tokens give too much', 'server/api-tokens', 'never give more than their owner may'],
-  ['weak tokens store files', 'server/upstream-files', 'for API tokens that do not upload there'],
+  ['weak tokens store files', 'server/upstream-files', 'for API tokens that do not read there'],
   ['long passwords keep the server busy', 'server/api-tokens', 'answers passwords of a megabyte'],
   ['guessed passwords', 'server/slow-down', 'slow their user and address down'],
   ['user names told by time', 'access/fair-logins', 'costs what users cost whose hashes were seen'],
