@@ -27,10 +27,19 @@ const where = {file: 'server.ini', key: 'db.url'}
 
 /** Reaches a server and the processes that it has started, each of which may have a group of its own. */
 async function signalAll(pid: number, signal: NodeJS.Signals): Promise<void> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  if (children === '' && !existsSync(`/proc/${pid}`)) return // it has just ended
+  if (!existsSync(`/proc/${pid}`)) return // it has just ended
   process.kill(pid, signal)
+  if (signal === 'SIGSTOP') await untilStopped(pid) // it starts no others after they are counted
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
   for (const child of children.split(' ').filter(Boolean)) await signalAll(Number(child), signal)
+}
+
+async function untilStopped(pid: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'ended) Z')
+    if (/\) [TZ]/.test(state)) return
+    await sleep(2)
+  }
 }
 
 /** What a write came to: true when it was confirmed. */
