@@ -84,8 +84,8 @@ export function logRequests(app: FastifyInstance, logger: Logger, address: Publi
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         client: address.client(request),
-        ...(request.username !== null && {user: request.username}),
-        ...(bytes !== undefined && {bytes: Number(bytes)}),
+        user: request.username ?? undefined, // what is undefined is left out
+        bytes: bytes === undefined ? undefined : Number(bytes),
       },
       'request',
     )

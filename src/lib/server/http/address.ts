@@ -46,9 +46,9 @@ export function publicAddress(
     return listed ? (seen.findLast(address => !listed(address)) ?? seen[0]) : seen.at(-1)
   }
   let noticed = false
-  const notice = ({headers, socket}: FastifyRequest): void => {
+  const notice = ({socket}: FastifyRequest): void => {
     const {remoteAddress} = socket
-    if (noticed || headers['x-forwarded-for'] === undefined || isProxy(remoteAddress)) return
+    if (noticed || isProxy(remoteAddress)) return
     if (remoteAddress === undefined || !isPrivateAddress(remoteAddress)) return // anybody can send this header
     noticed = true
     onUnlisted(remoteAddress)
@@ -77,6 +77,7 @@ export function publicAddress(
       return name === undefined ? script : `${scheme(request)}://${name}${script}`
     },
     client: request => {
+      if (request.headers['x-forwarded-for'] === undefined) return request.socket.remoteAddress ?? ''
       notice(request)
       const seen = forwardedFor(request)
       return seen === undefined ? (request.socket.remoteAddress ?? '') : withoutPort(seen)
