@@ -1,10 +1,9 @@
 import type {Database} from '../../sql/database.js'
 import type {Dialect} from '../../sql/dialect.js'
 import type {AclEntry} from '../access.js'
-import {specialGroups} from '../names.js'
 import {tokenOf} from '../api-tokens/token-fields.js'
 import {permissionsOf} from '../rules.js'
-import {keyvals} from './tables.js'
+import {keyvals, specialNames} from './tables.js'
 import {hasTokenTable, tokenTable} from './token-table.js'
 
 /** One entry of a dump. The parts are in its order; `first` and `second` sort within a part. */
@@ -27,10 +26,10 @@ function everything({name: database, exact}: Dialect, hasTokens: boolean): strin
     SELECT ${Part.registration} AS part, '' AS first, '' AS second, NULL AS text, count(*) AS a, 0 AS b
       FROM pypicloud_keyvals WHERE "key" = '${keyvals.registration}' AND value = 'true'
     UNION ALL
-    SELECT ${Part.group}, ${exact('name')}, '', NULL, 0, 0 FROM pypicloud_groups WHERE name NOT IN (${special})
+    SELECT ${Part.group}, ${exact('name')}, '', NULL, 0, 0 FROM pypicloud_groups WHERE name NOT IN (${specialNames})
     UNION ALL
     SELECT ${Part.group}, ${exact('m."group"')}, ${exact('m.username')}, NULL, 1, 0 FROM pypicloud_user_groups m
-      JOIN pypicloud_groups g ON g.name = m."group" AND g.name NOT IN (${special})
+      JOIN pypicloud_groups g ON g.name = m."group" AND g.name NOT IN (${specialNames})
       JOIN pypicloud_users u ON u.username = m.username
     UNION ALL
     SELECT CASE WHEN pending THEN ${Part.pending} ELSE ${Part.user} END, ${madeWhen}, ${exact('username')},
@@ -44,7 +43,7 @@ function everything({name: database, exact}: Dialect, hasTokens: boolean): strin
     SELECT ${Part.groupGrant}, ${exact('p.package')}, ${exact('p.groupname')}, NULL,
       ${flag('p."read"')}, ${flag('p."write"')}
       FROM pypicloud_group_permissions p
-      WHERE p.groupname IN (${special}) OR p.groupname IN (SELECT name FROM pypicloud_groups)${hasTokens ? tokens({exact}) : ''}`
+      WHERE p.groupname IN (${specialNames}) OR p.groupname IN (SELECT name FROM pypicloud_groups)${hasTokens ? tokens({exact}) : ''}`
 }
 
 /** Fields of a token in one column, a line each: none of them holds a line break. */
@@ -54,8 +53,6 @@ const tokens = ({exact}: Pick<Dialect, 'exact'>): string => `
     SELECT ${Part.token}, ${exact('t.owner')}, ${exact('t.id')},
       ${exact(`(${tokenLines.map(field => `coalesce(t.${field}, '')`).join(` || '\n' || `)})`)}, 0, 0
       FROM ${tokenTable} t JOIN pypicloud_users u ON u.username = t.owner`
-
-const special = specialGroups.map(group => `'${group}'`).join(', ')
 
 /** Users come in the order in which they were made where the database knows it, as in pypicloud's dumps; the rest by name. */
 export async function* exportRows(database: Database): AsyncGenerator<AclEntry> {

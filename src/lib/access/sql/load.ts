@@ -8,8 +8,9 @@ import {LoadDifferences} from '../load-differences.js'
 import {loadNotice, maxNotices} from '../load-notices.js'
 import {quote, specialGroups} from '../names.js'
 import {maybeRefused} from './odd-names.js'
-import {noteDifference, Prune} from './prune.js'
-import {keyvals} from './tables.js'
+import {noteDifferences, type NoteDifference} from './note-differences.js'
+import {Prune} from './prune.js'
+import {keyvals, specialNames} from './tables.js'
 import {createTokenTable, hasTokenTable, tokenTable} from './token-table.js'
 import {noteTokenChange} from './tokens.js'
 import {addSpecialGroups, hasAdmin, markAdmin, rememberAdmin} from './writer.js'
@@ -84,18 +85,22 @@ async function refuseDuplicates(
 class Merge {
   readonly #notices: string[] = []
 
+  readonly #note: NoteDifference
+
   constructor(
     private readonly trx: Knex.Transaction,
     private readonly dialect: Dialect,
     private readonly stage: Stage,
     private readonly differences: LoadDifferences,
-  ) {}
+  ) {
+    this.#note = noteDifferences(trx, dialect, differences)
+  }
 
   async run(prune: boolean): Promise<LoadReport> {
     const {trx, dialect, stage, differences} = this
     await rememberAdmin(trx)
     const hadAdmin = await hasAdmin(trx)
-    if (prune) await new Prune(trx, dialect, stage, differences).run()
+    if (prune) await new Prune(trx, dialect, stage, this.#note).run()
     const users = await this.#mergeUsers()
     const groupsAdded = await this.#mergeGroups()
     const membersAdded = await this.#mergeMembers()
@@ -182,13 +187,13 @@ class Merge {
 
   async #mergeGroups(): Promise<number> {
     const {trx} = this
-    const source = `FROM ${this.stage.groups} s WHERE s.name NOT IN (${special})
+    const source = `FROM ${this.stage.groups} s WHERE s.name NOT IN (${specialNames})
       AND NOT EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${this.dialect.same('g.name', 's.name')})`
     const count = await this.#added('group', source, 's.name')
     if (count > 0) {
       const added = `(SELECT s.name ${source})`
       await trx.raw(`DELETE FROM pypicloud_group_permissions
-        WHERE groupname NOT IN (${special}) AND groupname IN ${added}`)
+        WHERE groupname NOT IN (${specialNames}) AND groupname IN ${added}`)
       await trx.raw(`DELETE FROM pypicloud_user_groups WHERE "group" IN ${added}`)
       await trx.raw(`INSERT INTO pypicloud_groups (name) SELECT s.name ${source} ${this.#inTheirOrder}`)
     }
@@ -207,10 +212,10 @@ class Merge {
       AND EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.grp')})`
     await this.#report(
       `SELECT DISTINCT s.grp || ' ' || s.username AS name, s.grp AS a, s.username AS b
-        FROM ${members} s WHERE s.grp NOT IN (${special}) AND NOT (${known})`,
+        FROM ${members} s WHERE s.grp NOT IN (${specialNames}) AND NOT (${known})`,
       (_name, {a, b}) => loadNotice.noMember(String(a), String(b)),
     )
-    const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${special}) AND NOT EXISTS
+    const source = `FROM ${members} s WHERE ${known} AND s.grp NOT IN (${specialNames}) AND NOT EXISTS
       (SELECT 1 FROM pypicloud_user_groups m
         WHERE ${same('m.username', 's.username')} AND ${same('m."group"', 's.grp')})`
     const distinct = `FROM (SELECT DISTINCT s.username, s.grp ${source}) AS added`
@@ -228,7 +233,7 @@ class Merge {
     const exists =
       kind === 'user'
         ? `EXISTS (SELECT 1 FROM pypicloud_users u WHERE ${same('u.username', 's.name')})`
-        : `(s.name IN (${special}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.name')}))`
+        : `(s.name IN (${specialNames}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE ${same('g.name', 's.name')}))`
     const source = `FROM ${this.stage.grants} s WHERE s.kind = '${kind}'`
     await this.#report(`SELECT s.package AS name, s.name AS a ${source} AND NOT ${exists}`, (project, {a}) =>
       loadNotice.nobodysRule(project, kind, String(a)),
@@ -269,7 +274,9 @@ class Merge {
   }
 
   async #addSpecialGroups(source: string): Promise<void> {
-    const rows = await this.#select(`SELECT DISTINCT s.name AS name ${source} AND s.name IN (${special})`)
+    const rows = await this.#select(
+      `SELECT DISTINCT s.name AS name ${source} AND s.name IN (${specialNames})`,
+    )
     const named = rows.map(row => String(row['name']))
     const groups = specialGroups.filter(group => named.includes(group))
     await addSpecialGroups(this.trx, this.dialect, groups)
@@ -313,15 +320,6 @@ class Merge {
     return this.#note('added', kind, source, name)
   }
 
-  #note(
-    change: LoadDifference['change'],
-    kind: LoadDifference['kind'],
-    source: string,
-    name: string,
-  ): Promise<number> {
-    return noteDifference(this.trx, this.dialect, this.differences, {change, kind, source, name})
-  }
-
   /** `query` selects what is to be told; of what it could not tell apart, `say` says nothing. */
   async #report(
     query: string,
@@ -347,4 +345,3 @@ class Merge {
 }
 
 const namesPerStatement = 1000
-const special = specialGroups.map(group => `'${group}'`).join(', ')

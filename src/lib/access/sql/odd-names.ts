@@ -1,7 +1,5 @@
 import type {Dialect} from '../../sql/dialect.js'
-import {specialGroups} from '../names.js'
-
-const special = specialGroups.map(group => `'${group}'`).join(', ')
+import {specialNames} from './tables.js'
 
 /** Rows whose `column` is a project name that is not normalised, and few others. */
 export const maybeNotNormalized: Readonly<Record<Dialect['name'], (column: string) => string>> = {
@@ -21,6 +19,6 @@ const holdsControls: Readonly<Record<Dialect['name'], (column: string) => string
 
 /** Finds the names that are refused when they are created, and few others: a dump may hold a hundred thousand. */
 export const maybeRefused = (dialect: Dialect, column: string): string =>
-  `(${column} IN ('__token__', 'admin', ${special}) OR ${column} LIKE '%:%'
+  `(${column} IN ('__token__', 'admin', ${specialNames}) OR ${column} LIKE '%:%'
     OR length(${column}) <> length(trim(${column})) OR ${column} = '' OR length(${column}) > 255
     OR ${holdsControls[dialect.name](column)})`

@@ -1,13 +1,12 @@
 import type {Knex} from 'knex'
 import type {Dialect} from '../../sql/dialect.js'
 import type {LoadDifference} from '../access.js'
-import type {LoadDifferences} from '../load-differences.js'
-import {specialGroups} from '../names.js'
+import type {NoteDifference} from './note-differences.js'
 import type {Stage} from './stage.js'
 import {hasTokenTable, tokenTable} from './token-table.js'
 import {noteTokenChange} from './tokens.js'
+import {specialNames} from './tables.js'
 
-const special = specialGroups.map(group => `'${group}'`).join(', ')
 const users = 'pypicloud_users'
 const groups = 'pypicloud_groups'
 const members = 'pypicloud_user_groups'
@@ -21,7 +20,7 @@ export class Prune {
     private readonly trx: Knex.Transaction,
     private readonly dialect: Dialect,
     private readonly stage: Stage,
-    private readonly differences: LoadDifferences,
+    private readonly note: NoteDifference,
   ) {}
 
   async run(): Promise<void> {
@@ -29,7 +28,7 @@ export class Prune {
     await this.#pruneRules('user', 'username')
     await this.#pruneRules('group', 'groupname')
     await this.#pruneMembers()
-    const isGone = `name NOT IN (${special}) AND ${this.#lacks('groups', `${groups}.name`, 'name')}`
+    const isGone = `name NOT IN (${specialNames}) AND ${this.#lacks('groups', `${groups}.name`, 'name')}`
     await this.#delete('group', groups, 'name', isGone)
     const lacksUser = this.#lacks('users', `${users}.username`, 'username')
     await this.#delete('user', users, 'username', `NOT pending AND ${lacksUser}`)
@@ -63,7 +62,7 @@ export class Prune {
     const lacksOwner =
       kind === 'user'
         ? this.#lacks('users', `${table}.username`, 'username')
-        : `(${table}.groupname NOT IN (${special}) AND ${this.#lacks('groups', `${table}.groupname`, 'name')})`
+        : `(${table}.groupname NOT IN (${specialNames}) AND ${this.#lacks('groups', `${table}.groupname`, 'name')})`
     const name = `${table}.package || ' for ${kind} ' || ${table}.${column}`
     const where = `NOT EXISTS (SELECT 1 FROM ${stage.grants} s WHERE ${isSame}) OR ${lacksOwner}`
     await this.#delete('rule', table, name, where)
@@ -107,7 +106,7 @@ export class Prune {
   }
 
   async #delete(kind: LoadDifference['kind'], table: string, name: string, where: string): Promise<number> {
-    const count = await this.#note('removed', kind, `FROM ${table} WHERE ${where}`, name)
+    const count = await this.note('removed', kind, `FROM ${table} WHERE ${where}`, name)
     if (count > 0) await this.trx.raw(`DELETE FROM ${table} WHERE ${where}`)
     return count
   }
@@ -118,7 +117,7 @@ export class Prune {
     name: string,
     {staged, on, where, set}: {staged: string; on: string; where: string; set: Record<string, string>},
   ): Promise<void> {
-    const count = await this.#note(
+    const count = await this.note(
       'changed',
       kind,
       `FROM ${table} JOIN ${staged} s ON ${on} WHERE ${where}`,
@@ -134,39 +133,4 @@ export class Prune {
         : `UPDATE ${table} SET ${sets.join(', ')} FROM ${staged} s WHERE ${on} AND ${where}`,
     )
   }
-
-  #note(
-    change: LoadDifference['change'],
-    kind: LoadDifference['kind'],
-    source: string,
-    name: string,
-  ): Promise<number> {
-    return noteDifference(this.trx, this.dialect, this.differences, {change, kind, source, name})
-  }
-}
-
-/** Counts the rows of `source`, and names the first of them. @returns how many there are */
-export async function noteDifference(
-  trx: Knex,
-  dialect: Dialect,
-  differences: LoadDifferences,
-  {change, kind, source, name}: Pick<LoadDifference, 'change' | 'kind'> & {source: string; name: string},
-): Promise<number> {
-  const select = async (query: string) => dialect.rowsOf(await trx.raw(query))
-  const [row] = await select(`SELECT count(*) AS n ${source}`)
-  const count = Number(row?.['n'])
-  if (count === 0) return 0
-  const names =
-    differences.maxNames > 0
-      ? await select(
-          `SELECT ${dialect.exact(`(${name})`)} AS name ${source} ORDER BY 1 LIMIT ${differences.maxNames}`,
-        )
-      : []
-  differences.add(
-    change,
-    kind,
-    count,
-    names.map(found => String(found['name'])),
-  )
-  return count
 }

@@ -1,5 +1,9 @@
 import type {Database} from '../../sql/database.js'
 import {findTables} from '../../sql/tables.js'
+import {specialGroups} from '../names.js'
+
+/** `specialGroups` for `IN (…)`. */
+export const specialNames = specialGroups.map(group => `'${group}'`).join(', ')
 
 /** pypicloud's tables, to the letter as its 1.3.12 creates them on SQLite (COMPAT §5.4). */
 const tables: Readonly<Record<string, string>> = {
