@@ -33,9 +33,9 @@ export async function copyInParts(
     signal?.throwIfAborted()
     const [start, end] = [index * partSize, Math.min(size, (index + 1) * partSize) - 1]
     const part = {PartNumber: index + 1, CopySourceRange: `bytes=${start}-${end}`}
+    // never cut short: the service would go on with the part, and keep it after the upload has been ended
     const {CopyPartResult: copied} = await client.send(
       new UploadPartCopyCommand({...whole, UploadId, CopySource, CopySourceIfMatch, ...part}),
-      {...(signal && {abortSignal: signal})},
     )
     return {PartNumber: part.PartNumber, ETag: copied?.ETag}
   }
