@@ -1,6 +1,7 @@
 import {writeFile} from 'node:fs/promises'
 import {measureAnswers} from './answers.js'
 import {measureCaches} from './caches.js'
+import {measureDumps} from './dumps.js'
 import {measureLambda} from './lambda.js'
 import {measureLogins} from './logins.js'
 import {measurePages} from './pages.js'
@@ -10,7 +11,7 @@ import {measureStorages} from './storages.js'
 import {measureTools} from './tools.js'
 import {measureTransfers} from './transfers.js'
 
-// `npm run bench [pages] [answers] [logins] [caches] [rebuilds] [storages] [tools] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
+// `npm run bench [pages] [answers] [logins] [caches] [rebuilds] [storages] [tools] [dumps] [transfers] [lambda] [--out FILE]`: a Markdown report on stdout,
 // progress on stderr.
 const parts = {
   pages: measurePages,
@@ -21,6 +22,7 @@ const parts = {
   storages: measureStorages,
   transfers: measureTransfers,
   tools: measureTools,
+  dumps: measureDumps,
   lambda: measureLambda,
 }
 const args = process.argv.slice(2)

@@ -1,8 +1,7 @@
 import {spawn, execFile} from 'node:child_process'
-import {mkdir, readFile, writeFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
-import {testPasswordHash} from '../test/support/live-server.js'
 import {repoRoot} from '../test/support/paths.js'
 import {tempDir} from '../test/support/temp.js'
 import {fillStorage} from './data.js'
@@ -68,55 +67,6 @@ async function measureMigrate(): Promise<Row> {
   }
 }
 
-/** A dump with `users` users, a tenth as many groups, and ten permissions a user. */
-function dump(users: number): string {
-  const name = (index: number) => `user${String(index).padStart(6, '0')}`
-  const all = Array.from({length: users}, (_, index) => index)
-  const packages: Record<string, Record<string, string[]>> = {}
-  for (const index of all) {
-    for (let rule = 0; rule < 10; rule += 1) {
-      const project = `project-${(index * 7 + rule * 13) % Math.max(100, users)}`
-      ;(packages[project] ??= {})[name(index)] = ['read']
-    }
-  }
-  return JSON.stringify({
-    allow_register: false,
-    version: '1.3.12',
-    groups: {},
-    users: all.map(index => ({username: name(index), admin: index === 0, password: testPasswordHash})),
-    packages: {users: packages, groups: {}},
-    pending_users: [],
-  })
-}
-
-async function measureDump(users: number, targets: [string, string]): Promise<Row[]> {
-  await using temp = await tempDir()
-  await mkdir(temp.join('packages'))
-  await writeFile(temp.join('dump.json'), dump(users))
-  await writeFile(
-    temp.join('a.ini'),
-    iniWith({
-      'storage.dir': '%(here)s/packages',
-      'db.url': 'sqlite:///%(here)s/cache.db',
-      'pypi.auth': 'sql',
-      'auth.db.url': 'sqlite:///%(here)s/access.db',
-    }),
-  )
-  const node = await peak(process.execPath, ['-e', '0'])
-  const tool = (name: string, ...args: string[]) => peak(process.execPath, [launcher(name), ...args])
-  const into = await tool('import', temp.join('a.ini'), '-i', temp.join('dump.json'))
-  const out = await tool('export', temp.join('a.ini'), '-o', temp.join('out.json.gz'))
-  const label = `${number(users)} users, ${number(users * 10)} permissions`
-  const row = (work: string, result: {megabytes: number; seconds: number}, target: string): Row => ({
-    work: `${work} of ${label}`,
-    measured: `${number(result.seconds)} s, ${number(result.megabytes)} MB`,
-    floor: `\`node -e 0\` ${number(node.seconds)} s`,
-    ratio: `${number(result.seconds - node.seconds)} s beyond`,
-    target,
-  })
-  return [row('export', out, targets[0]), row('import', into, targets[1])]
-}
-
 async function measureHelp(): Promise<Row> {
   const ours: number[] = []
   const floor: number[] = []
@@ -134,10 +84,5 @@ async function measureHelp(): Promise<Row> {
 }
 
 export async function measureTools(): Promise<Row[]> {
-  return [
-    await measureMigrate(),
-    ...(await measureDump(1000, ['≤ 0.3 s beyond', '≤ 0.4 s beyond'])),
-    ...(await measureDump(100_000, ['< 150 MB', '< 150 MB'])),
-    await measureHelp(),
-  ]
+  return [await measureMigrate(), await measureHelp()]
 }

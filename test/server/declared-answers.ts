@@ -4,6 +4,8 @@ interface Answer {
   readonly content?: Readonly<Record<string, unknown>>
 }
 interface Operation {
+  /** Whom it is for. */
+  readonly description: string
   readonly responses: Readonly<Record<string, Answer | {readonly $ref: string}>>
 }
 export interface OpenApi {
