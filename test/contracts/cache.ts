@@ -251,6 +251,20 @@ export function describeCache(
       }
       assert.equal(new Set(tokens).size, 5)
     })
+    law('gives no token again under which something was listed that is gone', async () => {
+      const brief = file('brief', '1')
+      for (const scope of [brief.name, undefined]) {
+        const token = await cache.changeToken(scope)
+        await other.save([brief])
+        const names =
+          scope === undefined
+            ? await cache.listProjects()
+            : (await cache.listFiles(scope)).map(({name}) => name)
+        assert.ok(names.includes(brief.name))
+        await other.remove([brief])
+        assert.notEqual(await cache.changeToken(scope), token)
+      }
+    })
     law('keeps facts of ours until they are taken back', async () => {
       const key = `fact-${run}`
       assert.equal(await cache.getState(key), undefined)

@@ -72,7 +72,8 @@ export interface Cache extends AsyncDisposable {
   /**
    * A text that differs whenever what the index shows of `project` (or, without it, of anything) may have changed,
    * by whomever: another worker, another host, pypicloud. Cheap: called on every request. On one host at once,
-   * elsewhere within a second.
+   * elsewhere within a second. What `listFiles` and `listProjects` give after it may be kept under it: where that is not
+   * what it stands for, it is never given again, whatever comes back.
    */
   changeToken(project?: string): string | Promise<string>
   /** @throws {LockHeld} naming the holder and the age of its lock. */

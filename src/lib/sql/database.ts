@@ -22,6 +22,11 @@ export interface Database extends AsyncDisposable {
    */
   changeToken(name?: string): string | Promise<string>
   /**
+   * The rows of `query`, read for something that is kept under the `changeToken` of `name`, or of everything. Whoever reads
+   * them otherwise may keep what is gone for ever: see `ServerChanges.read`.
+   */
+  readWatched<Row>(name: string | undefined, query: Knex.QueryBuilder): Promise<Row[]>
+  /**
    * Runs `work` and commits it durably. On SQLite it has the write lock from the start. On a server `work` runs once more
    * when somebody else got in its way; it has to read by `forUpdate` what it decides by. On PostgreSQL rows are then as
    * they were at the start or refused, on MySQL the latest.
@@ -75,7 +80,7 @@ export interface Watched {
   /**
    * A state that comes back (a row was added and removed within a second) looks as if it had never gone, and what was
    * read in between would be believed for ever. With this any commit on a server counts as a change: for what is small
-   * and must never be wrong.
+   * and must never be wrong, and is not read by `readWatched`.
    */
   readonly everyCommit?: boolean
 }

@@ -25,8 +25,8 @@ interface Known {
   /** The activity after which the state was read: while it is the same, so is the state. */
   activity: string
   state: string
-  /** So that a state that comes back is not taken for one that never went. */
-  changes: number
+  /** Of all states that came: one that comes back is not taken for one that never went. */
+  number: number
 }
 
 /**
@@ -41,6 +41,7 @@ export class ServerChanges implements Disposable {
   #activity: Activity | undefined
   #asking: {readonly local: string; readonly answer: Promise<Activity>} | undefined
   #ownWrites = 0
+  #states = 0
 
   /** @param server the same text in every process: which database this is. */
   constructor(
@@ -64,6 +65,19 @@ export class ServerChanges implements Disposable {
       this.#ask(local).catch(() => undefined) // whoever comes when it is too old asks again, and hears of it
     }
     return this.#tokenAfter(this.#activity.text, name)
+  }
+
+  /**
+   * For what is kept under a token: reads it together with its state, which tells whether it is what the token stands for.
+   * Otherwise the token is never given again. A row that comes and goes within a second brings the same state back, and
+   * what was read in between would be believed for ever.
+   * @param reading both by one statement.
+   */
+  async read<T>(name: string | undefined, reading: () => Promise<{state: string; found: T}>): Promise<T> {
+    const before = this.#activity?.text ?? ''
+    const {state, found} = await reading()
+    this.#keep(name, before, state)
+    return found
   }
 
   /** To be called after every commit of ours. */
@@ -98,27 +112,28 @@ export class ServerChanges implements Disposable {
   }
 
   #tokenAfter(activity: string, name: string | undefined): string | Promise<string> {
-    const key = name === undefined ? 'all' : `:${name}`
-    const known = this.#known.get(key)
+    const known = this.#known.get(keyOf(name))
     if (known?.activity === activity) return tokenOf(known)
-    const place = `${activity}\n${key}`
+    const place = `${activity}\n${keyOf(name)}`
     const running = this.#reading.get(place)
     if (running) return running
-    const reading = this.#read(key, activity, name).finally(() => this.#reading.delete(place))
+    const reading = this.source
+      .readState(name)
+      .then(state => tokenOf(this.#keep(name, activity, state)))
+      .finally(() => this.#reading.delete(place))
     this.#reading.set(place, reading)
     return reading
   }
 
-  /** The activity was read before: what commits in between is in the state, and read once more for nothing. */
-  async #read(key: string, activity: string, name: string | undefined): Promise<string> {
-    const state = await this.source.readState(name)
-    const known = this.#known.get(key)
-    const isSame = known?.state === state && (known.activity === activity || !this.everyCommit)
-    const changes = (known?.changes ?? 0) + Number(!isSame)
-    const next = {activity, state, changes}
-    this.#known.set(key, next)
-    return tokenOf(next)
+  /** @param activity of before the state was read: what commits in between is in the state, and read once more for nothing. */
+  #keep(name: string | undefined, activity: string, state: string): Known {
+    const before = this.#known.get(keyOf(name))
+    const isSame = before?.state === state && (before.activity === activity || !this.everyCommit)
+    const known = {activity, state, number: isSame ? before.number : (this.#states += 1)}
+    this.#known.set(keyOf(name), known)
+    return known
   }
 }
 
-const tokenOf = ({state, changes}: Known): string => `${state} ${changes}`
+const keyOf = (name: string | undefined): string => (name === undefined ? 'all' : `:${name}`)
+const tokenOf = ({state, number}: Known): string => `${state} ${number}`

@@ -75,20 +75,52 @@ export class ServerDatabase implements Database {
 
   /** Of the watched tables, or of their rows of one name. */
   async #readState(name: string | undefined): Promise<string> {
-    const {tables, nameColumn} = this.watched
     const states: string[] = []
-    for (const [table, columns] of Object.entries(tables)) {
-      const [condition, bindings] =
-        name !== undefined && nameColumn ? [` WHERE ${nameColumn} = ?`, [name]] : ['', []]
+    for (const {table, sql, bindings} of this.#digests(name)) {
       try {
-        const result: unknown = await this.knex.raw(this.driver.stateOf(table, columns) + condition, bindings)
-        states.push(String(this.dialect.rowsOf(result)[0]?.['state']))
+        const [row] = this.dialect.rowsOf(await this.knex.raw(sql, [...bindings]))
+        states.push(String(row?.['state']))
       } catch (error) {
         if (!this.dialect.isMissingTable(error, table)) throw error
         states.push('missing') // in the middle of a rebuild by pypicloud
       }
     }
     return states.join(', ')
+  }
+
+  readWatched<Row>(name: string | undefined, query: Knex.QueryBuilder): Promise<Row[]> {
+    return this.#changes.read(name, async () => {
+      const digests = this.#digests(name)
+      const {sql, bindings} = query.toSQL()
+      const [state, tables] = [
+        stateColumns(digests.length),
+        digests.map((each, i) => `(${each.sql}) AS d${i}`),
+      ]
+      const rows = this.dialect.rowsOf(
+        await this.knex.raw(
+          // one statement, one snapshot; the digests come also where nothing else does
+          `SELECT ${state.map((column, i) => `d${i}.state AS ${column}`).join(', ')}, found.*
+            FROM ${tables.join(' CROSS JOIN ')}
+            LEFT JOIN (SELECT 1 AS ${isThere}, wanted.* FROM (${sql}) AS wanted) AS found ON TRUE`,
+          [...digests.flatMap(each => [...each.bindings]), ...(bindings as Knex.RawBinding[])],
+        ),
+      )
+      return {
+        state: state.map(column => String(rows[0]?.[column])).join(', '),
+        found: rows.filter(row => row[isThere] !== null) as Row[],
+      }
+    })
+  }
+
+  #digests(name: string | undefined) {
+    const {tables, nameColumn} = this.watched
+    const [condition, bindings] =
+      name !== undefined && nameColumn ? this.dialect.is(nameColumn, name) : ['', []]
+    return Object.entries(tables).map(([table, columns]) => ({
+      table,
+      sql: this.driver.stateOf(table, columns) + (condition && ` WHERE ${condition}`),
+      bindings,
+    }))
   }
 
   transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {
@@ -178,6 +210,10 @@ export class ServerDatabase implements Database {
     await this.#closed
   }
 }
+
+/** Beside the columns of whatever is read. */
+const isThere = 'ppc_is_there'
+const stateColumns = (count: number): string[] => Array.from({length: count}, (_, i) => `ppc_state_${i}`)
 
 function* batches(rows: Iterable<readonly SqlValue[]>): Generator<(readonly SqlValue[])[]> {
   let batch: (readonly SqlValue[])[] = []

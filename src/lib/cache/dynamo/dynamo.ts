@@ -91,6 +91,7 @@ export class DynamoCache implements Cache {
         }),
       ),
     ])
+    this.#tokens.noteListed(project, summary)
     if (found.size > 0 || !summary) return filesOf(found.values())
     return filesOf((await this.#lookInto(project, summary)).values())
   }
@@ -100,6 +101,7 @@ export class DynamoCache implements Cache {
     await this.#scan(this.tables.projects, ['name'], items => {
       names.push(...items.flatMap(item => textOf(item, 'name') ?? []))
     })
+    this.#tokens.noteListed(undefined, names)
     return names.sort(byCodePoint)
   }
 

@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto'
 import {LRUCache} from 'lru-cache'
 import type {DynamoClient} from './client.js'
-import {textOf} from './items.js'
+import {textOf, type Item} from './items.js'
 import {keyIs, readProjects} from './project.js'
 import {getItemsOf, queryCount, scan} from './reads.js'
 import {filesByProject, ours, type TableIdentity, type Tables} from './tables.js'
@@ -23,7 +23,10 @@ interface Known {
   /** Of the global token: a scan of many megabytes is not made every second. */
   freshMs: number
   settling: number
+  /** Counted over all names: a token that was given is never given again for another state. */
   reads: number
+  /** What a listing of then shows: see `noteListed`. */
+  listed: string
   running: Promise<string> | undefined
 }
 
@@ -34,6 +37,7 @@ interface Known {
  */
 export class ChangeTokens {
   readonly #known = new LRUCache<string, Known>({max: namesKept})
+  #reads = 0
 
   constructor(
     private readonly client: DynamoClient,
@@ -44,7 +48,7 @@ export class ChangeTokens {
 
   /** No promise when the answer is known. */
   token(project: string | undefined): string | Promise<string> {
-    const key = project === undefined ? 'all' : `:${project}`
+    const key = keyOf(project)
     const local = this.host.read(key)
     const known = this.#entry(key)
     const age = performance.now() - known.askedAt
@@ -60,10 +64,24 @@ export class ChangeTokens {
 
   /** To be called after every write of ours. */
   noteWrite(projects: Iterable<string>): void {
-    const names = ['all', ...Array.from(projects, name => `:${name}`)]
+    const names = [undefined, ...projects].map(keyOf)
     this.host.bump(names)
     // without a file for the host, at least this process knows at once
     for (const name of names) this.#known.delete(name)
+  }
+
+  /**
+   * What was listed of a project (its item, or none), or of all (their names). Where that is not what the token stands for,
+   * the token is never given again: what pypicloud adds and deletes within a second brings the same state back, and what
+   * was listed in between would be believed for ever.
+   */
+  noteListed(project: string | undefined, found: Item | undefined | readonly string[]): void {
+    const known = this.#known.get(keyOf(project))
+    const listed = Array.isArray(found) ? digestOfNames(found) : describeItem(found as Item | undefined)
+    if (known?.token === undefined || known.listed === listed) return
+    known.listed = listed
+    known.reads = this.#reads += 1
+    known.token = tokenOf(known)
   }
 
   #entry(key: string): Known {
@@ -74,6 +92,7 @@ export class ChangeTokens {
       freshMs,
       settling: 0,
       reads: 0,
+      listed: '',
       running: undefined,
     }
     this.#known.set(key, known)
@@ -83,12 +102,11 @@ export class ChangeTokens {
   #ask(known: Known, project: string | undefined): Promise<string> {
     const askedAt = performance.now()
     const asking = this.#read(known, project)
-      .then(state => {
+      .then(({state, listed}) => {
         known.settling = state === known.state ? known.settling - 1 : settlingReads
-        if (state !== known.state || known.settling > 0) known.reads += 1
-        known.state = state
-        known.askedAt = askedAt
-        return (known.token = `${state} ${known.reads}`)
+        if (state !== known.state || known.settling > 0) known.reads = this.#reads += 1
+        Object.assign(known, {state, listed, askedAt})
+        return (known.token = tokenOf(known))
       })
       .finally(() => {
         known.running = undefined
@@ -96,15 +114,15 @@ export class ChangeTokens {
     return (known.running = asking)
   }
 
-  async #read(known: Known, project: string | undefined): Promise<string> {
-    const [tables, state] = await Promise.all([
+  async #read(known: Known, project: string | undefined): Promise<Pick<Known, 'state' | 'listed'>> {
+    const [tables, {state, listed}] = await Promise.all([
       this.identity.read(),
       project === undefined ? this.#readAll(known) : this.#readProject(project),
     ])
-    return createHash('md5').update(`${tables} ${state}`).digest('base64url')
+    return {state: createHash('md5').update(`${tables} ${state}`).digest('base64url'), listed}
   }
 
-  async #readProject(project: string): Promise<string> {
+  async #readProject(project: string): Promise<Pick<Known, 'state' | 'listed'>> {
     const [{summaries, versions}, count] = await Promise.all([
       readProjects(this.client, this.tables, [project]),
       queryCount(this.client, {
@@ -113,12 +131,13 @@ export class ChangeTokens {
         ...keyIs('name', project),
       }),
     ])
-    const item = summaries.get(project)
-    return `${item?.['last_modified']?.N ?? ''} ${count} ${versions.get(project) ?? 0} ${textOf(item, 'summary') ?? ''}`
+    const listed = describeItem(summaries.get(project))
+    return {state: `${count} ${versions.get(project) ?? 0} ${listed}`, listed}
   }
 
-  async #readAll(known: Known): Promise<string> {
+  async #readAll(known: Known): Promise<Pick<Known, 'state' | 'listed'>> {
     const hash = createHash('md5')
+    const names: string[] = []
     let pages = 0
     const key = {part: {S: ours.allWrites}, name: {S: '-'}}
     const [[writes]] = await Promise.all([
@@ -126,13 +145,26 @@ export class ChangeTokens {
       scan(this.client, {TableName: this.tables.projects}, 1, items => {
         pages += 1
         for (const item of items) {
-          hash.update(
-            `${textOf(item, 'name') ?? ''}\n${item['last_modified']?.N ?? ''}\n${textOf(item, 'summary') ?? ''}\n`,
-          )
+          const name = textOf(item, 'name') ?? ''
+          names.push(name)
+          hash.update(`${name}\n${describeItem(item)}\n`)
         }
       }),
     ])
     known.freshMs = freshMs * Math.max(1, pages)
-    return `${hash.digest('base64url')} ${writes?.['version']?.N ?? ''}`
+    return {
+      state: `${hash.digest('base64url')} ${writes?.['version']?.N ?? ''}`,
+      listed: digestOfNames(names),
+    }
   }
 }
+
+const keyOf = (project: string | undefined): string => (project === undefined ? 'all' : `:${project}`)
+const tokenOf = ({state, reads}: Known): string => `${state} ${reads}`
+const describeItem = (item: Item | undefined): string =>
+  item ? `${item['last_modified']?.N ?? ''} ${textOf(item, 'summary') ?? ''}` : ''
+/** In whatever order they come. */
+const digestOfNames = (names: readonly string[]): string =>
+  createHash('md5')
+    .update([...names].sort().join('\n'))
+    .digest('base64url')

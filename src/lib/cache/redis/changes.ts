@@ -118,7 +118,8 @@ export class RedisChanges implements AsyncDisposable {
     const info = await (this.connection.isCluster
       ? read().catch(() => '') // the keys of the other nodes can still be read
       : this.connection.run(read))
-    const values = counted.map(field => new RegExp(`^${field}:(.*)$`, 'm').exec(info)?.[1]?.trim())
+    const valueOf = (field: string) => new RegExp(`^${field}:(.*)$`, 'm').exec(info)?.[1]?.trim()
+    const values = [...counted.map(valueOf), valueOf(savesOfNewServers) ?? '']
     return values.includes(undefined) ? `unknown-${(this.#changes += 1)}` : values.join('.')
   }
 
@@ -129,6 +130,8 @@ export class RedisChanges implements AsyncDisposable {
   }
 }
 
+/** Since Redis 7: tells two snapshots within a second apart, each of which begins to count the changes anew. */
+const savesOfNewServers = 'rdb_saves'
 const counted = ['rdb_last_save_time', 'rdb_changes_since_last_save', 'evicted_keys', 'expired_keys']
 
 /** Runs `work` for all who ask while it waits to start: the next run for those who ask while one is under way. */

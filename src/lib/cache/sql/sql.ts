@@ -1,5 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Knex} from 'knex'
+import {byCodePoint} from '../../access/rules.js'
 import type {Config} from '../../config/config.js'
 import {sqlCacheFields} from '../../config/schema/cache.js'
 import type {DistFile, ProjectSummary} from '../../packaging/dist-file.js'
@@ -76,15 +77,25 @@ export class SqlCache implements Cache {
   }
 
   async listFiles(project: string): Promise<DistFile[]> {
-    const rows = await this.#read(packages => packages.whereRaw(...this.database.dialect.is('name', project)))
+    const {knex, dialect} = this.database
+    const rows = await this.#withTable(() =>
+      this.database.readWatched<Row>(
+        project,
+        knex('packages')
+          .select()
+          .whereRaw(...dialect.is('name', project)),
+      ),
+    )
     return rows.map(fileOfRow)
   }
 
   async listProjects(): Promise<string[]> {
     const {knex, dialect} = this.database
     const name = knex.raw(`${dialect.exact('name')} AS name`)
-    const rows = await this.#read(packages => packages.distinct(name).orderByRaw('1'))
-    return rows.map(row => row.name)
+    const rows = await this.#withTable(() =>
+      this.database.readWatched<Pick<Row, 'name'>>(undefined, knex('packages').distinct(name)),
+    )
+    return rows.map(row => row.name).sort(byCodePoint)
   }
 
   async listSummaries(): Promise<ProjectSummary[]> {
