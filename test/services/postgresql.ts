@@ -19,6 +19,8 @@ export interface DatabaseServerOptions {
    * of his own. Beside that, listens on a socket.
    */
   readonly tls?: boolean
+  /** As in `ServerSetup`. */
+  readonly restarts?: boolean
 }
 
 /** With `tls`. */
@@ -31,7 +33,7 @@ export interface TlsFiles {
 }
 
 const start = `
-"$1/initdb" -D "$2" -A trust -U ppc -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit
+[ -e "$2/PG_VERSION" ] || "$1/initdb" -D "$2" -A trust -U ppc -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit
 if [ -z "$4" ]; then
   exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1 -c unix_socket_directories= -c fsync=off
 fi
@@ -46,12 +48,13 @@ exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1,127.0.0.2 -c "unix_socket_direct
 `
 
 /** PostgreSQL; `url` names a fresh database, whose user may do everything and needs no password. */
-export async function startPostgresql({tls = false}: DatabaseServerOptions = {}): Promise<
+export async function startPostgresql({tls = false, restarts}: DatabaseServerOptions = {}): Promise<
   DatabaseServer & {tls: TlsFiles | undefined}
 > {
   let files: Omit<TlsFiles, 'socket'> | undefined
   const server = await startServer({
     name: 'postgresql',
+    restarts,
     async command(port, directory) {
       const data = join(directory, 'data')
       const binaries = join(program('postgresql'), '..')

@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly password?: string
   /** More of its settings: `['--maxmemory', '10mb']`. */
   readonly settings?: readonly string[]
+  /** As in `ServerSetup`. */
+  readonly restarts?: boolean
 }
 
 export interface Redis extends Service {
@@ -22,9 +24,10 @@ export interface Redis extends Service {
 }
 
 /** Redis without persistence. */
-export async function startRedis({tls = false, password, settings = []}: RedisOptions = {}): Promise<Redis> {
+export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
+  const {tls = false, password, settings = [], restarts} = options
   const access = password === undefined ? [] : ['--requirepass', password]
-  const server = await startRedisServer([...access, ...settings], {tls, password})
+  const server = await startRedisServer([...access, ...settings], {tls, password, restarts})
   const credentials = password === undefined ? '' : `:${encodeURIComponent(password)}@`
   const url = `${tls ? 'rediss' : 'redis'}://${credentials}127.0.0.1:${server.port}`
   return {...server, url, caFile: tls ? join(server.directory, 'ca.pem') : undefined}
@@ -33,10 +36,15 @@ export async function startRedis({tls = false, password, settings = []}: RedisOp
 /** Starts the program with these settings and waits for its PONG. */
 export function startRedisServer(
   settings: readonly string[],
-  {tls = false, password}: {tls?: boolean; password?: string | undefined} = {},
+  {
+    tls = false,
+    password,
+    restarts,
+  }: {tls?: boolean; password?: string | undefined; restarts?: boolean | undefined} = {},
 ): Promise<RunningServer> {
   return startServer({
     name: 'redis',
+    restarts,
     async command(port, directory) {
       let address = ['--port', String(port)]
       if (tls) {

@@ -38,6 +38,15 @@ rm -rf "$directory"
 exit "$status"
 `
 
+/** Starts a server again whenever it has ended. $@ the command. */
+const keeper = `
+while :; do
+  "$@" &
+  wait "$!"
+  sleep 0.1
+done
+`
+
 /** How long a server may take until it answers. Generous: two cores may start a dozen at once. */
 const patienceMs = 90_000
 
@@ -54,6 +63,8 @@ export interface ServerSetup {
   readonly environment?: Readonly<Record<string, string>>
   /** What asks it to end at once. */
   readonly signal?: 'TERM' | 'INT'
+  /** One that ends is started again on its data; `pid` is then that of a shell, whose only child the server is. */
+  readonly restarts?: boolean | undefined
 }
 
 /** A running server, of which a service is made by giving it a URL. */
@@ -88,7 +99,15 @@ async function tryToStart(setup: ServerSetup): Promise<RunningServer | Error> {
   }
   const child = spawn(
     '/bin/sh',
-    ['-c', supervisor, setup.name, directory, setup.signal ?? 'TERM', ...command],
+    [
+      '-c',
+      supervisor,
+      setup.name,
+      directory,
+      setup.signal ?? 'TERM',
+      ...(setup.restarts ? ['/bin/sh', '-c', keeper, setup.name] : []),
+      ...command,
+    ],
     {
       cwd: directory,
       env: {

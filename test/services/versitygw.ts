@@ -16,14 +16,17 @@ export interface VersitygwOptions {
   readonly virtualDomain?: string
   /** As AWS does it. Otherwise every request is the last of its connection. */
   readonly keepAlive?: boolean
+  /** As in `ServerSetup`. */
+  readonly restarts?: boolean
 }
 
 /** A strict S3 over a directory, which checks signatures; region `us-east-1`. */
 export async function startVersitygw(options: VersitygwOptions = {}): Promise<Versitygw> {
-  const {virtualDomain, keepAlive = false} = options
+  const {virtualDomain, keepAlive = false, restarts} = options
   const keys = {accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key'}
   const server = await startServer({
     name: 'versitygw',
+    restarts,
     async command(port, directory) {
       await mkdir(join(directory, 'data'))
       const address = ['--port', `127.0.0.1:${port}`, '--region', 'us-east-1']

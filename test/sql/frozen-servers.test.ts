@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
-import {readFile} from 'node:fs/promises'
 import {after, before, describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {Unavailable} from '../../src/lib/errors.js'
@@ -10,6 +8,7 @@ import {open} from '../cache/open-sql.js'
 import {tool} from '../commands/tool.js'
 import {startService} from '../services/index.js'
 import type {DatabaseServer} from '../services/postgresql.js'
+import {signalAll} from '../services/signal.js'
 import {startTcpProxy} from '../services/tcp-proxy.js'
 import {liveServer} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
@@ -24,23 +23,6 @@ const file = (version: string): DistFile => ({
   data: {},
 })
 const where = {file: 'server.ini', key: 'db.url'}
-
-/** Reaches a server and the processes that it has started, each of which may have a group of its own. */
-async function signalAll(pid: number, signal: NodeJS.Signals): Promise<void> {
-  if (!existsSync(`/proc/${pid}`)) return // it has just ended
-  process.kill(pid, signal)
-  if (signal === 'SIGSTOP') await untilStopped(pid) // it starts no others after they are counted
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  for (const child of children.split(' ').filter(Boolean)) await signalAll(Number(child), signal)
-}
-
-async function untilStopped(pid: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'ended) Z')
-    if (/\) [TZ]/.test(state)) return
-    await sleep(2)
-  }
-}
 
 /** What a write came to: true when it was confirmed. */
 const confirmed = (write: Promise<unknown>): Promise<boolean> =>

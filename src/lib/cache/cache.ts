@@ -81,12 +81,20 @@ export interface Cache extends AsyncDisposable {
   /** Facts of ours that live and die with the cache: the "complete" mark of the last whole rebuild. */
   getState(key: string): Promise<string | undefined>
   setState(key: string, value: string | undefined, options?: WriteOptions): Promise<void>
+  /**
+   * Whether a fact of this key was ever set in what is there now, also if it has ended since. Absent where nothing is
+   * lost without the tables. False once the cache is known to have known it: everything was dropped.
+   */
+  remembers?(key: string): Promise<boolean>
   /** @throws when it can't be used now; the message fits `/health`. */
   check(): Promise<void>
 }
 
 /** State key: RFC 3339 time of the end of the last whole rebuild. Without it an unknown name is not known to be foreign. */
 export const completeMark = 'complete'
+
+/** State key: since when an empty cache is being filled, so that what it lists is only a part. Gone when a rebuild has ended. */
+export const fillingMark = 'filling'
 
 /** Whether a row still is what was seen of it: nobody has written it since. */
 export const sameRow = (a: DistFile, b: DistFile): boolean =>

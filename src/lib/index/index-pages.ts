@@ -52,6 +52,7 @@ export class IndexPages {
   async detail(project: string, root: string, address = root): Promise<ProjectDetail | undefined> {
     const files = await this.#cache.listFiles(project)
     if (files.length === 0) return undefined
+    await this.#index.wholeness.check()
     this.#completion.start(project, files)
     const {links, projectNotes} = this.#index
     const addressHere = addressBelow(root)

@@ -26,6 +26,7 @@ import {ProjectNotes} from './project-notes.js'
 import {findOtherSpelling, newestFirst} from './releases.js'
 import {Serial} from './serial.js'
 import {readUpload, type Published, type Upload} from './upload.js'
+import {Wholeness} from './wholeness.js'
 
 export type {Published, Upload} from './upload.js'
 
@@ -44,6 +45,7 @@ export class PackageIndex {
   readonly projectNotes: ProjectNotes
   readonly links: FileLinks
   readonly coreMetadata: CoreMetadataReader
+  readonly wholeness: Wholeness
   readonly #storage: PackageStorage
   readonly #cache: Cache
   readonly #keepsHashes: boolean
@@ -55,7 +57,8 @@ export class PackageIndex {
     this.#cache = cache
     this.#keepsHashes = config.core.calculatePackageHashes
     this.notes = new Notes(storage)
-    this.projectNotes = new ProjectNotes(this.notes, cache)
+    this.wholeness = new Wholeness(cache)
+    this.projectNotes = new ProjectNotes(this.notes, cache, this.wholeness)
     this.links = new FileLinks(this.#storage)
     this.coreMetadata = new CoreMetadataReader(this)
   }
@@ -69,14 +72,18 @@ export class PackageIndex {
     return this.#cache.findFile(filename)
   }
 
-  /** @param project normalised. Newest version first. */
+  /** @param project normalised. Newest version first. @throws {ListNotWhole} */
   async listFiles(project: string): Promise<DistFile[]> {
-    return newestFirst(await this.#cache.listFiles(project))
+    const files = await this.#cache.listFiles(project)
+    await this.wholeness.check()
+    return newestFirst(files)
   }
 
-  /** Normalised names, by code point. */
-  listProjects(): Promise<string[]> {
-    return this.#cache.listProjects()
+  /** Normalised names, by code point. @throws {ListNotWhole} */
+  async listProjects(): Promise<string[]> {
+    const projects = await this.#cache.listProjects()
+    await this.wholeness.check()
+    return projects
   }
 
   /** @throws {NotFound} and forgets the file when the storage has none. */
@@ -155,13 +162,11 @@ export class PackageIndex {
     return this.#serial.run(file.name, () => this.#asOnlyWriter(file, () => this.#adopt(file, upload)))
   }
 
-  /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. */
+  /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. @throws {ListNotWhole} */
   remove(file: DistFile): Promise<void> {
     return this.#serial.run(file.name, async () => {
       // Sealed first: a crash between the two leaves a sealed name with files, which harms nobody.
-      const others = (await this.#cache.listFiles(file.name)).filter(
-        ({filename}) => filename !== file.filename,
-      )
+      const others = (await this.listFiles(file.name)).filter(({filename}) => filename !== file.filename)
       if (isUploaded(file) && !others.some(isUploaded)) await this.notes.seal([file.name])
       await this.#storage.delete(file)
       await this.#forget(file)

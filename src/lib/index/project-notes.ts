@@ -18,6 +18,7 @@ import {
   type ProjectFacts,
   type ProjectState,
 } from './project-facts.js'
+import {Wholeness} from './wholeness.js'
 
 /** Milliseconds after which the notes are read again behind the answers: another server may have another cache. */
 const pollEvery = 1000
@@ -51,7 +52,11 @@ export class ProjectNotes {
 
   constructor(
     private readonly notes: Pick<Notes, 'readLasting' | 'changeOther' | 'areKept'>,
-    private readonly cache: Pick<Cache, 'changeToken' | 'listFiles' | 'findFiles' | 'save'>,
+    private readonly cache: Pick<
+      Cache,
+      'changeToken' | 'listFiles' | 'findFiles' | 'save' | 'getState' | 'setState' | 'remembers'
+    >,
+    private readonly wholeness = new Wholeness(cache),
   ) {}
 
   /** Differs when anything here has changed. */
@@ -145,6 +150,7 @@ export class ProjectNotes {
 
   async #find(project: string, target: string) {
     const all = await this.cache.listFiles(project)
+    await this.wholeness.check()
     const file = all.find(({filename}) => filename === target)
     if (file) return {files: [file], isFile: true, version: file.version}
     const files = all.filter(({version}) => sameVersion(version, target))

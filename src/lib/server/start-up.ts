@@ -2,7 +2,6 @@ import cluster from 'node:cluster'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {LockHeld, PpcError} from '../errors.js'
 import {listMixedNames, mixedNotice} from '../index/mixed-names.js'
-import {completeMark} from '../cache/cache.js'
 import {rebuildCache} from '../tasks/rebuild/rebuild.js'
 import {rebuildOwner} from './routes/rebuild.js'
 import type {Context} from './context.js'
@@ -36,11 +35,11 @@ export async function tellMixedNames({cache, origin, log}: Context): Promise<voi
 
 /** @returns false when it failed. */
 async function fillCacheIfIncomplete(context: Context, signal: AbortSignal): Promise<boolean> {
-  const {cache, log} = context
+  const {index, log} = context
   try {
-    if ((await cache.getState(completeMark)) !== undefined) return true
+    if (await index.wholeness.isComplete()) return true
     log.info('the cache is not complete: it is rebuilt from the storage')
-    const report = await rebuildCache(context.index.rebuildParts, {owner: rebuildOwner(), signal})
+    const report = await rebuildCache(index.rebuildParts, {owner: rebuildOwner(), signal})
     log.info({report}, 'the cache is complete')
     return true
   } catch (error) {

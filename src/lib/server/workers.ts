@@ -35,8 +35,8 @@ export const reloadMessage = 'reload'
 
 const firstDelay = 500
 const longestDelay = 30_000
-/** A worker that lived so long, in ms, did not die of its start. */
-const healthyAfter = 60_000
+/** A worker that listened for so long, in ms, did not die of its start. */
+const healthyAfter = 5000
 
 /** Several processes on one port. A dead one is started again, after a pause that doubles while it keeps dying. */
 export async function serveByWorkers(
@@ -61,12 +61,14 @@ export async function serveByWorkers(
   const timers = new Set<NodeJS.Timeout>()
 
   const start = (): Promise<string> => {
-    const born = Date.now()
+    let listeningSince = Infinity
     const worker = cluster.fork({[orderVariable]: JSON.stringify(order)})
     const listening = new Promise<string>((resolve, reject) => {
       worker.on('message', (news: WorkerNews) => {
-        if ('listening' in news) resolve(news.listening)
-        else if ('login' in news) tellOthers(worker, news)
+        if ('listening' in news) {
+          listeningSince = performance.now()
+          resolve(news.listening)
+        } else if ('login' in news) tellOthers(worker, news)
         else if ('failed' in news) reject(new ListenFailed(news.failed))
       })
       worker.on('exit', (code, signal) => {
@@ -75,8 +77,8 @@ export async function serveByWorkers(
     })
     worker.on('exit', (code, signal) => {
       if (ending) return
-      const lived = Date.now() - born
-      delay = lived > healthyAfter ? firstDelay : Math.min(delay * 2, longestDelay)
+      const wasHealthy = performance.now() - listeningSince > healthyAfter
+      delay = wasHealthy ? firstDelay : Math.min(delay * 2, longestDelay)
       logger.error(
         {worker: worker.process.pid, code, signal, restartMs: delay},
         'a worker died: it is started again',

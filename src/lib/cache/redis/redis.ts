@@ -135,6 +135,10 @@ class RedisCache implements Cache {
     return this.#state.set(key, value, options)
   }
 
+  remembers(key: string): Promise<boolean> {
+    return this.#state.remembers(key)
+  }
+
   async check(): Promise<void> {
     await this.connection.run(() => this.connection.client.ping())
     await this.#reader.listedRows([])

@@ -33,6 +33,12 @@ export class RedisState {
     return fact !== null && witness !== undefined ? fact : undefined
   }
 
+  /** Whether the key is there, whatever it is about: a Redis that comes back empty has none. */
+  async remembers(key: string): Promise<boolean> {
+    const [value] = await this.connection.send<string | null>([['hget', stateKey, `fact:${key}`]])
+    return value !== null
+  }
+
   async set(key: string, value: string | undefined, {lock}: WriteOptions = {}): Promise<void> {
     const held = lockArguments(lock)
     const known = (await this.#read(key)).witness !== undefined

@@ -3,6 +3,7 @@ import {STATUS_CODES} from 'node:http'
 import {TooManyAttempts} from '../../access/slow-down.js'
 import {Conflict, InvalidInput, PpcError, StorageFailed, Unavailable} from '../../errors.js'
 import {escapeHtml} from '../../index/pages/markup.js'
+import {ListNotWhole} from '../../index/wholeness.js'
 import type {Json} from '../../python-json.js'
 import {preferred} from './accept.js'
 import {sendJsonText} from './json.js'
@@ -79,6 +80,7 @@ export function describe(error: unknown): {
     const {statusCode: status, message, form, headers} = error
     return {status, message, form, headers}
   }
+  if (error instanceof ListNotWhole) return describe(notComplete())
   if (error instanceof PpcError) {
     const status = error.statusCode
     return {

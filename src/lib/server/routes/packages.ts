@@ -1,7 +1,7 @@
 import type {FastifyReply} from 'fastify'
 import {normalizeName} from '../../packaging/names.js'
 import {identify, requirePermission, sendEmpty, sendJson, tracked, type Context} from '../context.js'
-import {forbidden, HttpError} from '../http/errors.js'
+import {forbidden, HttpError, notComplete} from '../http/errors.js'
 import {queryOf} from '../http/parameters.js'
 import {packageJson, unixSeconds} from '../package-json.js'
 import {noteChange} from '../operation/audit.js'
@@ -22,6 +22,7 @@ export function packageRoutes(context: Context): Route[] {
       })
     }
     const summaries = await cache.listSummaries()
+    await index.wholeness.check()
     const visible = new Set(
       await policy.visibleProjects(
         identity,
@@ -56,6 +57,7 @@ export function packageRoutes(context: Context): Route[] {
     const identity = await requirePermission(context, request, project, 'write', 'delete')
     if (!policy.mayDelete(identity)) throw forbidden('Package deletion is unallowed.')
     const file = await index.findFile(request.params.file)
+    if (!file && !(await index.wholeness.isComplete())) throw notComplete()
     if (!file || file.name !== project) throw new HttpError(400, `Could not find ${request.params.file}`)
     noteChange(request, {sha256: file.data.hash_sha256})
     await tracked(context, () => index.remove(file))

@@ -13,13 +13,14 @@ const xml = 'text/xml; charset=UTF-8'
 
 /** The XML-RPC method `search` at `/pypi`, which `pip search` calls. */
 export function searchRoutes(context: Context): Route[] {
-  const {cache, policy} = context
+  const {cache, index, policy} = context
 
   const search = async (request: RouteRequest, params: readonly Value[]): Promise<string> => {
     const [criteria, operator] = params
     if (params.length !== 2 || typeof operator !== 'string') throw new Fault(faults.params)
     const identity = await identify(context, request)
     const found = await cache.search(criteriaOf(criteria), operator === 'or' ? 'or' : 'and')
+    await index.wholeness.check()
     const visible = new Set(
       await policy.visibleProjects(
         identity,

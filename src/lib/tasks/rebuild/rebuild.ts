@@ -1,4 +1,4 @@
-import {completeMark} from '../../cache/cache.js'
+import {completeMark, fillingMark} from '../../cache/cache.js'
 import {StorageFailed} from '../../errors.js'
 import {Notes} from '../../index/notes.js'
 import type {DistFile} from '../../packaging/dist-file.js'
@@ -93,11 +93,13 @@ class Rebuild {
     const {cache} = this.parts
     const wasComplete = (await cache.getState(completeMark)) !== undefined
     // what is not about these rows any more must not become true again as they fill
-    if (this.writing && !wasComplete) await this.#mark(undefined)
+    if (this.writing && !wasComplete) await this.#mark(completeMark, undefined)
     const wasEmpty = !wasComplete && (await cache.countFiles()) === 0
+    if (wasEmpty) await this.#mark(fillingMark, new Date().toISOString())
     await this.#takeListing()
     await this.#dropGone(!(wasEmpty && (await this.#wasAlone())))
-    if (this.#count.unread === 0) await this.#mark(new Date().toISOString())
+    if (this.#count.unread === 0) await this.#mark(completeMark, new Date().toISOString())
+    if (!wasComplete) await this.#mark(fillingMark, undefined)
     return {
       mode: this.options.full ? 'full' : 'incremental',
       dryRun: !this.writing,
@@ -110,10 +112,10 @@ class Rebuild {
     }
   }
 
-  async #mark(value: string | undefined): Promise<void> {
+  async #mark(key: string, value: string | undefined): Promise<void> {
     this.#checkStop()
     if (!this.writing || this.options.projects) return
-    await this.parts.cache.setState(completeMark, value, {lock: this.writing.lock})
+    await this.parts.cache.setState(key, value, {lock: this.writing.lock})
   }
 
   /** Whether every row of a cache that was empty is ours: then nobody can have deleted what we have added. */

@@ -1,0 +1,66 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import type {Service} from '../services/index.js'
+import {childrenOf, signalAll} from '../services/signal.js'
+import type {Chance} from './chance.js'
+
+/** What can be taken away from a server; each of the services was started with `restarts`. */
+export interface Victims {
+  /** By what they are to the server: `cache`, `storage`. */
+  readonly services: Readonly<Record<string, Service>>
+  /** The first process of the server. */
+  readonly serverPid: number
+}
+
+/** Kills and freezes until it is told to stop; then everything runs. Tells what it does. */
+export async function disturb(
+  {services, serverPid}: Victims,
+  chance: Chance,
+  stop: AbortSignal,
+  tell: (what: string) => void,
+): Promise<void> {
+  const wait = (ms: number) => sleep(ms, undefined, {signal: stop}).catch(() => undefined)
+  while (!stop.aborted) {
+    await wait(chance.between(500, 3000))
+    if (stop.aborted) return
+    const kind = chance.weighted({kill: 4, freeze: 3, worker: 2})
+    const name = chance.oneOf(Object.keys(services))
+    const service = services[name]
+    if (kind === 'worker' || !service) {
+      const workers = await childrenOf(serverPid)
+      if (workers.length === 0) continue
+      tell('a worker is killed')
+      process.kill(chance.oneOf(workers), 'SIGKILL')
+    } else if (kind === 'kill') {
+      const ms = chance.between(0, 2500)
+      tell(`the ${name} is killed, and away for ${ms} ms`)
+      await killService(service, () => wait(ms))
+    } else {
+      const ms = chance.between(200, 4000)
+      tell(`the ${name} is frozen for ${ms} ms`)
+      for (const pid of await childrenOf(service.pid)) await signalAll(pid, 'SIGSTOP')
+      await wait(ms)
+      for (const pid of await childrenOf(service.pid)) await signalAll(pid, 'SIGCONT')
+    }
+  }
+}
+
+/** The shell that would start it again is stopped for as long as it is to be away. */
+async function killService({pid}: Service, while_: () => Promise<unknown>): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  try {
+    for (const child of await childrenOf(pid)) await killTree(child)
+    await while_()
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+}
+
+async function killTree(pid: number): Promise<void> {
+  const children = await childrenOf(pid)
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    return // it has just ended
+  }
+  for (const child of children) await killTree(child)
+}

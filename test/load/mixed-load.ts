@@ -1,0 +1,104 @@
+import {readFile} from 'node:fs/promises'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {basic} from '../server/installation.js'
+import type {Service} from '../services/index.js'
+import {childrenOf} from '../services/signal.js'
+import {testPassword, type LiveServer} from '../support/live-server.js'
+import {Chance} from './chance.js'
+import {Client, type Told} from './client.js'
+import {disturb} from './disturbances.js'
+
+export interface LoadOptions {
+  readonly seconds: number
+  readonly seed: number
+  readonly clients: number
+  /** What is killed and frozen, beside the workers. */
+  readonly services: Readonly<Record<string, Service>>
+  readonly tell: (line: string) => void
+}
+
+export interface LoadReport {
+  /** What should never have been answered, or was not there in the end. */
+  readonly faults: readonly string[]
+  /** Answers by status; 0 are requests whose connection broke. */
+  readonly statuses: Readonly<Record<string, number>>
+  /** Files that must be there. */
+  readonly published: number
+  /** The largest of the workers' memory in the end, in bytes. */
+  readonly memory: number
+  /** From the end of the disturbances until all pages were right. */
+  readonly healedMs: number
+}
+
+/**
+ * People read, publish, delete and yank on a server while what it needs is killed, frozen and started again. Each knows
+ * what its own projects must look like, also meanwhile; in the end everything is compared.
+ */
+export async function mixedLoad(server: LiveServer, options: LoadOptions): Promise<LoadReport> {
+  const told: Told = {faults: [], statuses: new Map()}
+  const {seed} = options
+  const clients = Array.from({length: options.clients}, (_, i) => {
+    const chance = new Chance(seed * 1000 + i)
+    return new Client(`load${i}`, server.url, basic('writer', testPassword), chance, told)
+  })
+  const stop = AbortSignal.timeout(options.seconds * 1000)
+  const serverPid = server.process.pid ?? 0
+  await Promise.all([
+    ...clients.map(client => client.work(stop)),
+    disturb({services: options.services, serverPid}, new Chance(seed), stop, options.tell),
+    rebuildNowAndThen(server.url, new Chance(seed + 1), stop),
+  ])
+  const began = performance.now()
+  await untilWell(server.url)
+  let wrong: string[] = []
+  for (let tries = 0; tries < 200; tries += 1) {
+    wrong = (await Promise.all(clients.map(client => client.checkPages()))).flat()
+    if (wrong.length === 0) break
+    await sleep(100)
+  }
+  const healedMs = performance.now() - began
+  told.faults.push(...wrong)
+  for (const client of clients) told.faults.push(...(await client.checkFiles()))
+  return {
+    faults: told.faults,
+    statuses: Object.fromEntries([...told.statuses].sort(([a], [b]) => a - b)),
+    published: clients.reduce((sum, {truth}) => sum + truth.here().length, 0),
+    memory: Math.max(...(await Promise.all((await childrenOf(serverPid)).map(residentBytes)))),
+    healedMs,
+  }
+}
+
+/** As an administrator who doubts the index. What it is answered is as it may be. */
+async function rebuildNowAndThen(url: string, chance: Chance, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await sleep(chance.between(3000, 8000), undefined, {signal: stop}).catch(() => undefined)
+    const headers = {authorization: basic('admin', testPassword)}
+    await fetch(`${url}/admin/rebuild`, {method: 'POST', headers, signal: stop}).then(
+      answer => answer.body?.cancel(),
+      () => undefined,
+    )
+  }
+}
+
+/** Ready, and nothing unknown: names that never were are 404 again. */
+async function untilWell(url: string): Promise<void> {
+  const headers = {authorization: basic('reader', testPassword)}
+  for (let tries = 0; tries < 900; tries += 1) {
+    const answers = await Promise.all(
+      ['/readyz', '/simple/never-published/'].map(path =>
+        fetch(url + path, {headers}).then(
+          async answer => (await answer.arrayBuffer(), answer.status),
+          () => 0,
+        ),
+      ),
+    )
+    if (answers[0] === 200 && answers[1] === 404) return
+    await sleep(100)
+  }
+  throw new Error('the server did not become well again')
+}
+
+async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
+}

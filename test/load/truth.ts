@@ -1,0 +1,53 @@
+import {createHash} from 'node:crypto'
+
+/** What a client knows of a file that it has sent or deleted. */
+export interface KnownFile {
+  readonly project: string
+  readonly filename: string
+  readonly sha256: string
+  readonly bytes: Buffer
+  /** `unsure`: a request about it got no answer, or one that promises nothing. */
+  state: 'here' | 'gone' | 'unsure'
+  yanked: boolean | 'unsure'
+}
+
+/** All that one client knows. Nobody else writes its projects. */
+export class Truth {
+  readonly files = new Map<string, KnownFile>()
+
+  add(project: string, filename: string, bytes: Buffer): KnownFile {
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const file: KnownFile = {project, filename, sha256, bytes, state: 'unsure', yanked: false}
+    this.files.set(filename, file)
+    return file
+  }
+
+  of(project: string): KnownFile[] {
+    return [...this.files.values()].filter(file => file.project === project)
+  }
+
+  here(): KnownFile[] {
+    return [...this.files.values()].filter(({state}) => state === 'here')
+  }
+}
+
+/** A file as the JSON page of a project tells of it. */
+export interface PageFile {
+  readonly filename: string
+  readonly hashes: {readonly sha256?: string}
+  readonly yanked?: boolean | string
+}
+
+/** In what a page contradicts what its client knows; nothing when it agrees. */
+export function contradictions(known: readonly KnownFile[], page: readonly PageFile[]): string[] {
+  const listed = new Map(page.map(file => [file.filename, file]))
+  return known.flatMap(({filename, state, sha256, yanked}) => {
+    const file = listed.get(filename)
+    if (!file) return state === 'here' ? [`${filename} is missing`] : []
+    if (state === 'gone') return [`${filename} was deleted`]
+    const wrong = file.hashes.sha256 !== sha256 ? [`${filename} has another digest`] : []
+    const marked = file.yanked !== undefined && file.yanked !== false
+    if (yanked !== 'unsure' && marked !== yanked) wrong.push(`${filename}: yanked is ${String(marked)}`)
+    return wrong
+  })
+}
