@@ -324,7 +324,7 @@ describe('an import that is killed', () => {
     const script = `
       import {Readable} from 'node:stream'
       const {openDatabase} = await import('${import.meta.resolve('../../src/lib/sql/database.js')}')
-      const {loadEntries} = await import('${import.meta.resolve('../../src/lib/access/sql/load.js')}')
+      const {loadEntries} = await import('${import.meta.resolve('../../src/lib/access/sql/load/load.js')}')
       const database = await openDatabase('sqlite:///${access.path}', {file: 'x', key: 'y'})
       async function* entries() {
         yield {kind: 'registration', allowed: true}

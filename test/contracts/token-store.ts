@@ -199,5 +199,63 @@ export function describeTokenStore(
       assert.deepEqual(await one.writer.load(stream(dump)), dry)
       await assert.rejects(one.writer.load(stream([...dump, ...dump])), {code: 'PPC_INVALID_INPUT'})
     })
+    law('makes them equal to those of a dump by a prune, and keeps when they were used', async () => {
+      const [one, other] = await openTwice()
+      const used = '2026-05-05T05:05:05Z'
+      const kept = token('kept', {name: 'kept'})
+      for (const stored of [
+        kept,
+        token('less', {scopes: ['read', 'admin']}),
+        token('gone'),
+        token('given'),
+      ]) {
+        await one.tokens.writer.add(stored)
+      }
+      await one.tokens.writer.noteUses(new Map(['kept', 'less'].map(id => [id.padEnd(10, '0'), used])))
+      const users = ['ada', 'bob'].map((username): AclEntry => ({
+        kind: 'user',
+        username,
+        admin: false,
+        passwordHash,
+      }))
+      const tokens = [
+        token('given', {owner: 'ada'}),
+        full,
+        kept,
+        token('less', {projects: ['acme-*'], expires: '2026-01-03T00:00:00Z', name: 'ünï'}),
+      ]
+      const dump = [...users, ...tokens.map((each): AclEntry => ({kind: 'token', ...each}))]
+      const dry = await one.writer.load(stream(dump), {prune: true, maxNames: 9, dryRun: true})
+      assert.equal((await other.tokens.list()).length, 4)
+      const change = await other.changeToken()
+      const report = await one.writer.load(stream(dump), {prune: true, maxNames: 9})
+      assert.deepEqual(report, dry)
+      assert.notEqual(await other.changeToken(), change)
+      assert.deepEqual(
+        report.differences.map(({change: what, names}) => `${what} ${[...names].sort().join(', ')}`).sort(),
+        [
+          'added full000000 of bob, given00000 of ada',
+          'changed less000000 of bob',
+          'removed given00000 of bob, gone000000 of bob',
+        ].sort(),
+      )
+      assert.deepEqual(await tokensOf(other), dump.slice(2))
+      assert.equal((await other.tokens.find('kept000000'))?.lastUsed, used)
+      assert.equal((await other.tokens.find('less000000'))?.lastUsed, used)
+      assert.equal((await other.tokens.find('given00000'))?.lastUsed, null)
+      assert.deepEqual((await other.writer.load(stream(dump), {prune: true})).differences, [])
+      await one.writer.load(stream(users), {prune: true})
+      assert.deepEqual(await other.tokens.list(), [])
+    })
+    law('drops them by a prune with owners whom the dump lacks', async () => {
+      const [one, other] = await openTwice()
+      await one.tokens.writer.add(token('a'))
+      const ada: AclEntry = {kind: 'user', username: 'ada', admin: true, passwordHash}
+      const report = await one.writer.load(stream([ada, {kind: 'token', ...token('a')}]), {prune: true})
+      assert.match(report.notices.join(), /"a000000000" of "bob" was left out/)
+      assert.deepEqual(await other.tokens.list(), [])
+      await one.writer.addAccount({username: 'bob', passwordHash, admin: false, pending: false})
+      assert.deepEqual(await other.tokens.list(), [])
+    })
   })
 }

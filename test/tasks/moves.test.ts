@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
-import {createReadStream} from 'node:fs'
+import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
+import {gunzipSync} from 'node:zlib'
 import type {Access} from '../../src/lib/access/access.js'
+import type {ApiToken} from '../../src/lib/access/api-tokens/api-token.js'
+import {fieldsOf} from '../../src/lib/access/api-tokens/token-fields.js'
+import {makeTokenText} from '../../src/lib/access/api-tokens/token-text.js'
 import {formatDump} from '../../src/lib/access/dump/dump.js'
 import {anonymous} from '../../src/lib/access/identity.js'
 import {AccessPolicy} from '../../src/lib/access/policy.js'
@@ -15,6 +19,36 @@ import type {DatabaseServer} from '../services/postgresql.js'
 import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
+
+const token = (owner: string, more: Partial<ApiToken> = {}) => {
+  const {text: secret, ...key} = makeTokenText()
+  const rest = {
+    owner,
+    name: '',
+    scopes: ['read'],
+    projects: [],
+    created: '2026-01-02T03:04:05Z',
+    expires: null,
+  } as const
+  return {text: secret, fields: fieldsOf({...key, ...rest, ...more})}
+}
+/** By what they try. */
+const tokens = {
+  'of a user': token('bob', {name: "ünï 🔑 50% o'brien", scopes: ['read', 'upload']}),
+  'of some projects': token('ada', {scopes: ['read', 'delete'], projects: ['acme-*', 'foo-bar-baz']}),
+  'of an administrator': token('ada', {scopes: ['admin'], expires: '2099-01-01T00:00:00Z'}),
+  'that has expired': token('bob', {expires: '2026-01-03T00:00:00Z'}),
+  'of a name with dots': token('svc.build@example.com', {scopes: ['upload']}),
+  'of who waits for approval': token('pat'),
+}
+/** What pypicloud exported, with API tokens. */
+const dumpWithTokens = async (): Promise<Readable> => {
+  const dump = JSON.parse(
+    gunzipSync(await readFile(join(fixtures, 'acl/export.json.gz'))).toString(),
+  ) as object
+  const ppc_tokens = Object.values(tokens).map(({fields}) => fields)
+  return Readable.from([Buffer.from(JSON.stringify({...dump, ppc_tokens}))])
+}
 
 type Settings = Record<string, string>
 const common: Settings = {'storage.dir': 'x', 'db.url': 'sqlite://', 'pypi.default_read': 'authenticated'}
@@ -72,9 +106,21 @@ describe('users and rights that move', needs('postgresql', 'mariadb', 'moto'), (
     const {packages} = JSON.parse(dump) as {packages: {users: object; groups: object}}
     return [...new Set([...Object.keys(packages.users), ...Object.keys(packages.groups), 'unruled'])].sort()
   }
-  /** Who may do what: for every user, and for strangers, their rights on every project. */
+  /** Who may do what: for every user and token, and for strangers, their rights on every project. */
   const decisions = async (access: Access, policy: AccessPolicy, projects: readonly string[]) => {
     const table: Record<string, string> = {}
+    for (const [name, {text: password}] of Object.entries(tokens)) {
+      const identity = await policy.authenticateToken(password)
+      table[`token ${name}`] = identity?.username ?? 'is refused'
+      for (const project of identity ? [...projects, 'acme-new'] : []) {
+        const may = (['read', 'upload', 'delete', 'admin'] as const).map(async scope =>
+          policy.can(identity!, project, scope === 'read' ? 'read' : 'write', scope),
+        )
+        table[`token ${name} on ${project}`] = (await Promise.all(may)).join()
+      }
+    }
+    const kept = (await access.tokens?.list())?.filter(({owner}) => owner !== 'pat').map(fieldsOf)
+    table['tokens'] = JSON.stringify(kept?.sort((a, b) => (a.id < b.id ? -1 : 1)))
     const users = (await access.listUsers()).map(({username}) => username)
     for (const username of [undefined, ...users]) {
       const identity = username === undefined ? anonymous : await policy.identify(username)
@@ -93,7 +139,7 @@ describe('users and rights that move', needs('postgresql', 'mariadb', 'moto'), (
   for (const source of places) {
     for (const target of places) {
       it(`may do the same in ${target} as in ${source}`, async () => {
-        const original = createReadStream(join(fixtures, 'acl/export.json.gz'))
+        const original = await dumpWithTokens()
         const before = await moveTo(source, original, async (access, policy) => {
           const dump = await textOf(access)
           return {dump, table: await decisions(access, policy, projectsIn(dump))}
@@ -103,9 +149,15 @@ describe('users and rights that move', needs('postgresql', 'mariadb', 'moto'), (
         )
         assert.ok(Object.keys(before.table).length > 20)
         assert.ok(new Set(Object.values(before.table)).size > 1)
+        assert.equal(before.table['token of an administrator on secret-lib'], 'true,true,true,true')
+        assert.equal(before.table['token of some projects on acme-new'], 'true,false,true,false')
+        assert.equal(before.table['token that has expired'], 'is refused')
+        assert.equal(before.table['token of who waits for approval'], 'is refused')
         // A config has no rules for names with a dot: such a user loses them, and nobody else gains any.
-        const counts = (what: string) =>
-          target !== 'config' || what !== 'svc.build@example.com on foo-bar-baz'
+        const losers = ['svc.build@example.com', 'token of a name with dots'].map(
+          who => `${who} on foo-bar-baz`,
+        )
+        const counts = (what: string) => target !== 'config' || !losers.includes(what)
         const compared = (table: Record<string, string>) =>
           Object.entries(table).filter(([what]) => counts(what))
         assert.deepEqual(compared(moved).sort(), compared(before.table).sort())

@@ -10,6 +10,7 @@ export class BadBlob extends Error {}
 const hadAdminKey = 'ppc_had_admin'
 /** API tokens, by id, which pypicloud carries along too. What of them is empty is left out. */
 const tokensKey = 'ppc_tokens'
+export const lastUsedKey = 'last_used'
 
 /**
  * The rules as pypicloud keeps them in a secret (COMPAT §5.10):
@@ -80,8 +81,8 @@ export class Blob {
   get tokens(): Map<string, TreeMap> | undefined {
     return this.root.get(tokensKey) as Map<string, TreeMap> | undefined
   }
-  setToken(token: ApiToken): void {
-    const {id, ...fields} = fieldsOf(token)
+  setToken(token: ApiToken, lastUsed: string | null = null): void {
+    const {id, ...fields} = {...fieldsOf(token), [lastUsedKey]: lastUsed}
     const tokens: TreeMap = (this.tokens as TreeMap | undefined) ?? new Map<string, Tree>()
     tokens.set(id, new Map<string, Tree>(Object.entries(fields).filter(([, value]) => value)))
     this.root.set(tokensKey, tokens)

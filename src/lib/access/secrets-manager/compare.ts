@@ -1,4 +1,5 @@
 import type {AclEntry, LoadDifference} from '../access.js'
+import {fieldsOf} from '../api-tokens/token-fields.js'
 import {LoadDifferences} from '../load-differences.js'
 import {exportEntries} from './reading.js'
 import {listTokens} from './tokens.js'
@@ -45,7 +46,8 @@ export function contentsOf(blob: Blob): Contents {
   const contents: Contents = new Map(kinds.map(kind => [kind, new Map<string, string>()]))
   const put = (kind: Kind, name: string, value = '') => contents.get(kind)?.set(name, value)
   for (const entry of exportEntries(blob)) putEntry(entry, put)
-  for (const token of listTokens(blob)) put('token', `${token.id} of ${token.owner}`, token.sha256)
+  for (const token of listTokens(blob))
+    put('token', `${token.id} of ${token.owner}`, JSON.stringify(fieldsOf(token)))
   return contents
 }
 

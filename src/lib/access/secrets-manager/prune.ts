@@ -1,4 +1,3 @@
-import {fieldsOf} from '../api-tokens/token-fields.js'
 import {findSpecialGroup} from '../names.js'
 import type {Blob} from './blob.js'
 import {approve, deleteGroup, deleteUser, dropIfEmpty, setAdmin} from './changes.js'
@@ -31,9 +30,16 @@ export function prune(blob: Blob, dump: Collected): void {
   }
   pruneMembers(blob, dump)
   pruneRules(blob, dump)
-  const tokens = new Map(dump.tokens.map(token => [token.id, JSON.stringify(fieldsOf(token))]))
-  for (const token of listTokens(blob)) {
-    if (tokens.get(token.id) !== JSON.stringify(fieldsOf(token))) blob.tokens?.delete(token.id)
+  pruneTokens(blob, dump)
+}
+
+/** When a token was used last, no dump says: of those that stay it is kept. */
+function pruneTokens(blob: Blob, dump: Collected): void {
+  const wanted = new Map(dump.tokens.map(token => [token.id, token]))
+  for (const {id, owner, lastUsed} of listTokens(blob)) {
+    const token = wanted.get(id)
+    if (token?.owner !== owner) blob.tokens?.delete(id)
+    else blob.setToken(token, lastUsed)
   }
 }
 

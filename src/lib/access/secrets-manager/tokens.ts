@@ -10,7 +10,7 @@ import {
 import {tokenOf} from '../api-tokens/token-fields.js'
 import {quote} from '../names.js'
 import {byCodePoint} from '../rules.js'
-import type {Blob} from './blob.js'
+import {lastUsedKey, type Blob} from './blob.js'
 import type {Committer} from './committer.js'
 import type {CurrentRules} from './current.js'
 
@@ -57,8 +57,6 @@ export class SecretsManagerTokens implements TokenStore, TokenWriter {
     })
   }
 }
-
-const lastUsedKey = 'last_used'
 
 /** Of users that exist: pypicloud leaves those of others behind. */
 export const listTokens = (blob: Blob): StoredToken[] =>

@@ -14,7 +14,7 @@ import {
   type Principal,
 } from '../access.js'
 import {checkGroupName, checkUsername, findSpecialGroup, quote, specialGroups} from '../names.js'
-import {loadEntries} from './load.js'
+import {loadEntries} from './load/load.js'
 import {keyvals} from './tables.js'
 
 /** Marks, while there is an administrator, that there was one. */

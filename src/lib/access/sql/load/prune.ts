@@ -1,11 +1,9 @@
-import type {Knex} from 'knex'
-import type {Dialect} from '../../sql/dialect.js'
-import type {LoadDifference} from '../access.js'
-import type {NoteDifference} from './note-differences.js'
-import type {Stage} from './stage.js'
-import {hasTokenTable, tokenTable} from './token-table.js'
-import {noteTokenChange} from './tokens.js'
-import {specialNames} from './tables.js'
+import type {LoadDifference} from '../../access.js'
+import {tokenFieldNames} from '../../api-tokens/token-fields.js'
+import type {Merging} from './merging.js'
+import {hasTokenTable, tokenTable} from '../token-table.js'
+import {noteTokenChange} from '../tokens.js'
+import {specialNames} from '../tables.js'
 
 const users = 'pypicloud_users'
 const groups = 'pypicloud_groups'
@@ -16,12 +14,7 @@ const members = 'pypicloud_user_groups'
  * the users and groups that they belong to, so that none is left behind where nobody enforces foreign keys.
  */
 export class Prune {
-  constructor(
-    private readonly trx: Knex.Transaction,
-    private readonly dialect: Dialect,
-    private readonly stage: Stage,
-    private readonly note: NoteDifference,
-  ) {}
+  constructor(private readonly merging: Merging) {}
 
   async run(): Promise<void> {
     await this.#pruneTokens()
@@ -38,24 +31,34 @@ export class Prune {
 
   /** That no staged row has this name. */
   #lacks(table: 'users' | 'groups', column: string, staged: string): string {
-    return `NOT EXISTS (SELECT 1 FROM ${this.stage[table]} n WHERE ${this.dialect.same(`n.${staged}`, column)})`
+    return `NOT EXISTS (SELECT 1 FROM ${this.merging.stage[table]} n WHERE ${this.merging.dialect.same(`n.${staged}`, column)})`
   }
 
+  /** When a token was used last, no dump says: of those that stay it is kept. */
   async #pruneTokens(): Promise<void> {
-    const {trx, dialect, stage} = this
+    const {trx, dialect, stage} = this.merging
     if (!(await hasTokenTable(trx, dialect))) return
-    const same = ['id', 'owner', 'sha256', 'scopes', 'projects'].map(name =>
-      dialect.same(`s.${name}`, `${tokenTable}.${name}`),
-    )
-    const expires = `coalesce(s.expires, '') = coalesce(${tokenTable}.expires, '')`
-    const where = `NOT EXISTS (SELECT 1 FROM ${stage.tokens} s WHERE ${[...same, expires].join(' AND ')})
+    const isSame = ['id', 'owner']
+      .map(name => dialect.same(`s.${name}`, `${tokenTable}.${name}`))
+      .join(' AND ')
+    const name = `${tokenTable}.id || ' of ' || ${tokenTable}.owner`
+    const isGone = `NOT EXISTS (SELECT 1 FROM ${stage.tokens} s WHERE ${isSame})
       OR ${this.#lacks('users', `${tokenTable}.owner`, 'username')}`
-    const count = await this.#delete('token', tokenTable, `id || ' of ' || owner`, where)
-    if (count > 0) await noteTokenChange(trx)
+    const gone = await this.#delete('token', tokenTable, name, isGone)
+    const fields = tokenFieldNames.filter(field => field !== 'id' && field !== 'owner')
+    const textOf = (table: string, field: string) => dialect.exact(`coalesce(${table}.${field}, '')`)
+    const differs = fields.map(field => `${textOf('s', field)} <> ${textOf(tokenTable, field)}`)
+    const changed = await this.#update('token', tokenTable, name, {
+      staged: stage.tokens,
+      on: isSame,
+      where: `(${differs.join(' OR ')})`,
+      set: Object.fromEntries(fields.map(field => [field, `s.${field}`])),
+    })
+    if (gone + changed > 0) await noteTokenChange(trx)
   }
 
   async #pruneRules(kind: 'user' | 'group', column: 'username' | 'groupname'): Promise<void> {
-    const {dialect, stage} = this
+    const {dialect, stage} = this.merging
     const table = `pypicloud_${kind}_permissions`
     const isSame = `s.kind = '${kind}' AND ${dialect.same('s.name', `${table}.${column}`)}
       AND ${dialect.same('s.package', `${table}.package`)}`
@@ -76,9 +79,9 @@ export class Prune {
   }
 
   async #pruneMembers(): Promise<void> {
-    const {same} = this.dialect
+    const {same} = this.merging.dialect
     const isSame = `${same('s.username', `${members}.username`)} AND ${same('s.grp', `${members}."group"`)}`
-    const where = `NOT EXISTS (SELECT 1 FROM ${this.stage.members} s WHERE ${isSame})
+    const where = `NOT EXISTS (SELECT 1 FROM ${this.merging.stage.members} s WHERE ${isSame})
       OR ${this.#lacks('users', `${members}.username`, 'username')}
       OR ${this.#lacks('groups', `${members}."group"`, 'name')}`
     await this.#delete('member', members, `username || ' of ' || "group"`, where)
@@ -86,7 +89,10 @@ export class Prune {
 
   /** Administrators are for the merge, which takes them over anyway. */
   async #updateUsers(): Promise<void> {
-    const same = {staged: this.stage.users, on: this.dialect.same('s.username', `${users}.username`)}
+    const same = {
+      staged: this.merging.stage.users,
+      on: this.merging.dialect.same('s.username', `${users}.username`),
+    }
     const name = `${users}.username`
     await this.#update('pending user', users, name, {
       ...same,
@@ -100,14 +106,14 @@ export class Prune {
     })
     await this.#update('password', users, name, {
       ...same,
-      where: `s.password IS NOT NULL AND NOT ${this.dialect.same('s.password', `${users}.password`)}`,
+      where: `s.password IS NOT NULL AND NOT ${this.merging.dialect.same('s.password', `${users}.password`)}`,
       set: {password: 's.password'},
     })
   }
 
   async #delete(kind: LoadDifference['kind'], table: string, name: string, where: string): Promise<number> {
-    const count = await this.note('removed', kind, `FROM ${table} WHERE ${where}`, name)
-    if (count > 0) await this.trx.raw(`DELETE FROM ${table} WHERE ${where}`)
+    const count = await this.merging.note('removed', kind, `FROM ${table} WHERE ${where}`, name)
+    if (count > 0) await this.merging.trx.raw(`DELETE FROM ${table} WHERE ${where}`)
     return count
   }
 
@@ -116,21 +122,22 @@ export class Prune {
     table: string,
     name: string,
     {staged, on, where, set}: {staged: string; on: string; where: string; set: Record<string, string>},
-  ): Promise<void> {
-    const count = await this.note(
+  ): Promise<number> {
+    const count = await this.merging.note(
       'changed',
       kind,
       `FROM ${table} JOIN ${staged} s ON ${on} WHERE ${where}`,
       name,
     )
-    if (count === 0) return
-    const isMysql = this.dialect.name === 'mysql'
+    if (count === 0) return 0
+    const isMysql = this.merging.dialect.name === 'mysql'
     const column = (key: string) => (isMysql ? `${table}."${key}"` : `"${key}"`)
     const sets = Object.entries(set).map(([key, value]) => `${column(key)} = ${value}`)
-    await this.trx.raw(
+    await this.merging.trx.raw(
       isMysql
         ? `UPDATE ${table} JOIN ${staged} s ON ${on} SET ${sets.join(', ')} WHERE ${where}`
         : `UPDATE ${table} SET ${sets.join(', ')} FROM ${staged} s WHERE ${on} AND ${where}`,
     )
+    return count
   }
 }

@@ -1,9 +1,9 @@
-import type {OneConnection, SqlValue} from '../../sql/database.js'
-import type {Dialect} from '../../sql/dialect.js'
-import {InvalidInput} from '../../errors.js'
-import type {AclEntry} from '../access.js'
-import {fieldsOf, tokenFieldNames} from '../api-tokens/token-fields.js'
-import {maxLength, quote} from '../names.js'
+import type {OneConnection, SqlValue} from '../../../sql/database.js'
+import type {Dialect} from '../../../sql/dialect.js'
+import {InvalidInput} from '../../../errors.js'
+import type {AclEntry} from '../../access.js'
+import {fieldsOf, tokenFieldNames} from '../../api-tokens/token-fields.js'
+import {maxLength, quote} from '../../names.js'
 
 /** Rows that wait in memory for their INSERT: more of them save no time. */
 const rowsPerInsert = 200
