@@ -7,7 +7,7 @@ const helpFile = words => file(`dist/help/${words.join('/')}.txt`)
 /**
  * Runs one command under the name of its bin; `ppc` has no command of its own: leading words name it, `ppc user create`.
  * @param {string} bin
- * @param {string} [command] its file below dist/src/commands
+ * @param {string} [command] its file below src/commands
  */
 export async function launch(bin, command) {
   const name = command ? [bin] : [bin, ...leadingWords(bin)]
@@ -16,8 +16,8 @@ export async function launch(bin, command) {
   if (answer !== undefined) {
     process.stdout.on('error', () => process.exit())
     process.stdout.write(answer)
-  } else if (existsSync(file('dist/src/lib/terminal/run.js'))) {
-    const {runCommand} = await import('../dist/src/lib/terminal/run.js')
+  } else if (existsSync(file('dist/bundle/run.js'))) {
+    const {runCommand} = await import('../dist/bundle/run.js')
     await runCommand({program: name.join(' '), command: command ?? name.slice(1).join(':'), args})
   } else {
     process.stderr.write(`${bin}: this copy is not built: run "npm run build" in it\n`)
@@ -41,7 +41,7 @@ function staticAnswer(name, args, command) {
   const end = args.indexOf('--')
   const options = end < 0 ? args : args.slice(0, end)
   // `ppc` and `ppc user` alone have nothing to run; a misspelt command must not be answered by the help of all.
-  const isGroup = !command || !existsSync(file(`dist/src/commands/${command}.js`))
+  const isGroup = !command || !existsSync(file(`dist/bundle/command-${command.replaceAll('/', '-')}.js`))
   const asked = options.includes('--help') || options.includes('-h')
   if (isGroup ? args.length === 0 || (asked && args[0].startsWith('-')) : asked) {
     return existsSync(helpFile(name)) ? readFileSync(helpFile(name), 'utf8') : undefined

@@ -9,29 +9,33 @@ import {fileURLToPath} from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 if (existsSync(join(root, 'src')) && !process.argv.includes('--no-compile')) {
-  compile()
-  removeOrphans()
-  await writeBundles()
+  if (compile()) {
+    removeOrphans()
+    await writeBundles()
+  }
 }
 const {writeCommandTexts} = await import('./command-texts.mjs')
 await writeCommandTexts(root)
 
+/** @returns {boolean} false where there is no compiler, and what was built before stays */
 function compile() {
   let compiler
   try {
     compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
   } catch {
-    if (existsSync(join(root, 'dist/src'))) return // `npm ci --omit=dev` in a clone that was built before
+    if (existsSync(join(root, 'dist/bundle'))) return false // `npm ci --omit=dev` in a clone that was built before
     console.error('build: typescript is missing: run "npm ci" without --omit=dev')
     process.exit(1)
   }
   const {status} = spawnSync(process.execPath, [compiler], {cwd: root, stdio: 'inherit'})
   if (status !== 0) process.exit(status ?? 1)
+  return true
 }
 
 async function writeBundles() {
+  const {writeCommandBundles} = await import('./command-bundles.mjs')
   const {writeLambdaBundles} = await import('./lambda-bundles.mjs')
-  await writeLambdaBundles(root)
+  await Promise.all([writeCommandBundles(root), writeLambdaBundles(root)])
 }
 
 /** What was compiled from a source that is gone would still be found: as a command, or as a test. */

@@ -2,13 +2,20 @@
 import {Config, Help, Plugin, settings} from '@oclif/core'
 import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
+import {bundleOfCommand} from './command-bundles.mjs'
 import {completionScripts} from './completion.mjs'
+
+const commandsFolder = ['dist', 'src', 'commands']
 
 export async function writeCommandTexts(root) {
   settings.enableAutoTranspile = false
   const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const plugin = new Plugin({root, pjson, isRoot: true, ignoreManifest: true, errorOnManifestCreate: true})
   await plugin.load()
+  for (const command of Object.values(plugin.manifest.commands)) {
+    const path = command.relativePath.slice(commandsFolder.length).join('/')
+    command.relativePath = ['dist', 'bundle', `${bundleOfCommand(path)}.js`]
+  }
   writeFileSync(join(root, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
 
   rmSync(join(root, 'dist/help'), {recursive: true, force: true})

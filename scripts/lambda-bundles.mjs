@@ -3,6 +3,7 @@
 import {createHash} from 'node:crypto'
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
+import {librariesOf} from './libraries.mjs'
 
 /**
  * What our modules load on demand, and bundles may need. All else that they would load stays out: other backends. `absent`
@@ -58,7 +59,7 @@ export async function writeLambdaBundles(root) {
       handler: 'lambda_script.handle_s3_event',
       runtimes: ['nodejs24.x', 'nodejs22.x', 'nodejs20.x'],
       sha256: createHash('sha256').update(code).digest('hex'),
-      libraries: librariesOf(metafile, root),
+      libraries: Object.fromEntries(librariesOf(metafile, root).map(({name, version}) => [name, version])),
     }
     writeFileSync(join(out, `${kind}.mjs`), code)
     writeFileSync(join(out, `${kind}.json`), `${JSON.stringify(manifest, undefined, 2)}\n`)
@@ -81,15 +82,3 @@ const onlyWanted = names => ({
     )
   },
 })
-
-/** Name and version of every package that has a part in it. */
-function librariesOf({inputs}, root) {
-  const folders = Object.keys(inputs).flatMap(
-    path => path.match(/^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? [],
-  )
-  const found = [...new Set(folders)].map(folder => {
-    const {name, version} = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-    return [name, version]
-  })
-  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)))
-}
