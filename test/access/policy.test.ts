@@ -154,6 +154,54 @@ package.acme-shut-*.user.carol =
       ['Acme_*'],
     )
   })
+  it('may be for all groups whose names match, and never for the special ones', async () => {
+    const lines = `
+user.ada = x
+user.bob = x
+user.carol = x
+group.team-a = ada
+group.team-b = bob
+group.TEAM-c = carol
+group.odd* = carol
+group.odder = ada
+package.lib.group.team-* = r
+package.lib.group.team-b = w
+package.acme-*.group.*-a = rw
+package.all.group.* = r
+package.odd.group.odd* = r
+package.none.group.nobody-* = rw
+`
+    const policy = await openPolicy(`${lines}pypi.default_read = everyone\n`)
+    const projects = ['lib', 'acme-new', 'all', 'odd', 'none', 'free']
+    for (const [username, rights] of Object.entries({
+      ada: ['r', 'rw', 'r', 'none', 'none', 'r'],
+      bob: ['rw', 'none', 'r', 'none', 'none', 'r'],
+      carol: ['none', 'none', 'r', 'r', 'none', 'r'],
+      everyone: ['none', 'none', 'none', 'none', 'none', 'r'],
+    })) {
+      const who = await as(policy, username === 'everyone' ? undefined : username)
+      for (const [index, name] of projects.entries()) {
+        assert.equal(await rightsOf(policy, who, name), rights[index], `${username} ${name}`)
+      }
+      const readable = projects.filter((_, index) => rights[index]?.startsWith('r'))
+      assert.deepEqual(await policy.visibleProjects(who, projects), readable, username)
+    }
+    const access = await openConfigAccess(await readLines(lines))
+    const exported: string[] = []
+    for await (const entry of access.exportEntries()) {
+      if (entry.kind !== 'grant' || !('group' in entry.principal)) continue
+      exported.push(`${entry.project} ${entry.principal.group} ${entry.permissions.join()}`)
+    }
+    assert.deepEqual(exported.slice(0, 3), [
+      'lib team-a read',
+      'lib team-b read,write',
+      'acme-* team-a read,write',
+    ])
+    assert.deepEqual(
+      (await access.listOrphans()).map(({project, principal}) => [project, principal]),
+      [['none', {group: 'nobody-*'}]],
+    )
+  })
 })
 
 describe('default groups', () => {

@@ -73,6 +73,12 @@ describe('an explanation of rights', () => {
       'read no: its rules give it to others only',
     )
   })
+  it('names the pattern by which a group has it', async () => {
+    assert.equal(
+      (await explain('bob', 'our-new', {'package.our-*.group.dev*': 'r'}))[2],
+      'read yes: the rule of group devs by dev* for our-*',
+    )
+  })
   it('names the default groups where there are no rules', async () => {
     assert.deepEqual((await explain('carol', 'new', {'pypi.default_write': 'writers'})).slice(1), [
       'new has no rules, so that pypi.default_read (authenticated) and pypi.default_write (writers) decide',

@@ -29,6 +29,8 @@ export interface Grant {
   readonly project: string
   readonly principal: Principal
   readonly permissions: readonly Permission[]
+  /** The pattern, `team-*`, by which a rule of a configuration file names the group. */
+  readonly groupPattern?: string
 }
 
 /** What a dump is made of, in any order. */

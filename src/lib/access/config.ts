@@ -1,12 +1,13 @@
 import type {Config} from '../config/config.js'
 import {configAccessFields} from '../config/schema/access.js'
-import {nameMatcher, normalizeName} from '../packaging/names.js'
-import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} from './access.js'
+import {hasWildcard, nameMatcher, normalizeName} from '../packaging/names.js'
+import type {Access, Account, AclEntry, Grant, Principal, Rules} from './access.js'
 import type {TokenStore} from './api-tokens/api-token.js'
 import {exportTokens, readConfigTokens} from './api-tokens/config-tokens.js'
 import {formatConfigLines} from './config-lines.js'
+import {readConfigRules} from './config-rules.js'
 import {findSpecialGroup} from './names.js'
-import {byCodePoint, permissionsOf, RulesBuilder} from './rules.js'
+import {byCodePoint, RulesBuilder} from './rules.js'
 
 /** Users, groups and rules of the configuration file: `user.*`, `group.*`, `package.*`, `auth.admins`. */
 export const openConfigAccess = (config: Config): Promise<Access> => Promise.resolve(new ConfigAccess(config))
@@ -17,7 +18,7 @@ class ConfigAccess implements Access {
   readonly #accounts = new Map<string, Required<Account>>()
   readonly #members = new Map<string, ReadonlySet<string>>()
   readonly #groupsOf = new Map<string, string[]>()
-  readonly #grants: Grant[] = []
+  readonly #grants: readonly Grant[]
   /** By normalised name, or by pattern. */
   readonly #rules = new Map<string, RulesBuilder>()
   readonly #patterns: readonly {readonly matches: (name: string) => boolean; readonly rules: RulesBuilder}[]
@@ -47,20 +48,16 @@ class ConfigAccess implements Access {
         else this.#groupsOf.set(username, [group])
       }
     }
-    for (const {key, value} of config.family('package.')) {
-      // as pypicloud, which takes no other number of parts: a name with a dot has no rules here
-      const [, project, kind, name, ...more] = key.split('.')
-      if (!project || !name || more.length > 0 || (kind !== 'user' && kind !== 'group')) continue
-      const principal = kind === 'user' ? {user: name} : {group: name}
-      const permissions = parsePermissions(value)
-      this.#grants.push({project, principal, permissions})
+    this.#grants = readConfigRules(config, this.#members.keys())
+    for (const {project, principal, permissions} of this.#grants) {
       const normalized = normalizeName(project)
       let rules = this.#rules.get(normalized)
       if (!rules) this.#rules.set(normalized, (rules = new RulesBuilder()))
-      rules.add(kind, name, permissions)
+      if ('user' in principal) rules.add('user', principal.user, permissions)
+      else rules.add('group', principal.group, permissions)
     }
     this.#patterns = [...this.#rules]
-      .filter(([name]) => isPattern(name))
+      .filter(([name]) => hasWildcard(name))
       .map(([pattern, rules]) => ({matches: nameMatcher([pattern]), rules}))
   }
 
@@ -79,16 +76,16 @@ class ConfigAccess implements Access {
   getRules(project: string): Promise<Rules> {
     const name = normalizeName(project)
     const found = this.#patterns.filter(({matches}) => matches(name)).map(({rules}) => rules)
-    const own = isPattern(name) ? undefined : this.#rules.get(name)
+    const own = hasWildcard(name) ? undefined : this.#rules.get(name)
     return Promise.resolve(mergeRules(own ? [own, ...found] : found))
   }
 
   listRuledProjects(): Promise<ReadonlySet<string>> {
-    return Promise.resolve(new Set([...this.#rules.keys()].filter(name => !isPattern(name))))
+    return Promise.resolve(new Set([...this.#rules.keys()].filter(name => !hasWildcard(name))))
   }
 
   listRulePatterns(): Promise<readonly string[]> {
-    return Promise.resolve([...this.#rules.keys()].filter(isPattern))
+    return Promise.resolve([...this.#rules.keys()].filter(hasWildcard))
   }
 
   listGrants(principal: Principal): Promise<Grant[]> {
@@ -161,8 +158,6 @@ class ConfigAccess implements Access {
   }
 }
 
-const isPattern = (name: string): boolean => name.includes('*')
-
 /** They add up. */
 function mergeRules(all: readonly RulesBuilder[]): Rules {
   const [first] = all
@@ -173,11 +168,4 @@ function mergeRules(all: readonly RulesBuilder[]): Rules {
     for (const [name, permissions] of groups) merged.add('group', name, permissions)
   }
   return merged
-}
-
-/** Up to two characters are letters, more are words (COMPAT §1.8). What is neither right gives none. */
-function parsePermissions(value: string): Permission[] {
-  if (value.length <= 2) return permissionsOf(value.includes('r'), value.includes('w'))
-  const words = value.split(/\s+/)
-  return permissionsOf(words.includes('read'), words.includes('write'))
 }

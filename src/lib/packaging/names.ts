@@ -7,9 +7,17 @@ export const isProjectName = (name: string): boolean => /^[a-z0-9](?:[a-z0-9._-]
 /** @param patterns project names in any spelling; `*` stands for any text. */
 export function nameMatcher(patterns: readonly string[]): (normalizedName: string) => boolean {
   const normalized = patterns.map(normalizeName)
-  const names = new Set(normalized.filter(pattern => !pattern.includes('*')))
-  const split = normalized.filter(pattern => pattern.includes('*')).map(pattern => pattern.split('*'))
+  const names = new Set(normalized.filter(pattern => !hasWildcard(pattern)))
+  const split = normalized.filter(hasWildcard).map(pattern => pattern.split('*'))
   return name => names.has(name) || split.some(parts => hasParts(name, parts))
+}
+
+export const hasWildcard = (name: string): boolean => name.includes('*')
+
+/** For other names than those of projects: nothing is normalised. */
+export function wildcardMatcher(pattern: string): (name: string) => boolean {
+  const parts = pattern.split('*')
+  return name => (parts.length > 1 ? hasParts(name, parts) : name === pattern)
 }
 
 /**

@@ -4,7 +4,7 @@ import {anonymous, isInAny, type Identity} from '../access/identity.js'
 import {AccessPolicy} from '../access/policy.js'
 import type {Config} from '../config/config.js'
 import {deleteGroups, overwriteGroups} from '../config/derived.js'
-import {nameMatcher, normalizeName} from '../packaging/names.js'
+import {hasWildcard, nameMatcher, normalizeName} from '../packaging/names.js'
 import {describePrincipal} from './edit-permissions.js'
 
 export type Right = Permission | 'overwrite' | 'delete'
@@ -152,9 +152,13 @@ function reasonsOf(
   return [shut ? 'its rules give it to others only' : 'none of its rules gives it to anybody']
 }
 
-/** `group devs`, and of which pattern. */
-export const describeGrant = ({project, principal}: Grant): string =>
-  `${describePrincipal(principal)}${project.includes('*') ? ` for ${project}` : ''}`
+/** `group devs`, and by which patterns of groups and projects. */
+export const describeGrant = ({project, principal, groupPattern}: Grant): string =>
+  [
+    describePrincipal(principal),
+    ...(groupPattern === undefined ? [] : [`by ${groupPattern}`]),
+    ...(hasWildcard(project) ? [`for ${project}`] : []),
+  ].join(' ')
 
 /** Of a key of the config that names groups. */
 function reasonOfGroups(key: string, groups: readonly string[], isIn: (group: string) => boolean): string {

@@ -65,7 +65,7 @@ export const configAccessFamilies = {
   }),
   groups: family('group.*', {help: 'Members of a group, one a line or separated by blanks.'}),
   permissions: family('package.*', {
-    help: 'Rights on a project, as package.PROJECT.user.NAME or package.PROJECT.group.NAME: r, rw, or nothing. The names hold no dots; PROJECT may hold *, as in acme-*, and then adds to the rules of all that match.',
+    help: 'Rights on a project, as package.PROJECT.user.NAME or package.PROJECT.group.NAME: r, rw, or nothing. The names hold no dots; PROJECT may hold *, as in acme-*, and then adds to the rules of all that match; so may the NAME of a group, for all groups of the file that match.',
   }),
 } as const
 
