@@ -8,6 +8,8 @@ const gzip = promisify(gzipWithCallback)
 const worthCompressing = 1400
 /** Bytes. Whoever asks first for a larger page gets it as it is: to compress it takes longer than to make it. */
 const quicklyCompressed = 128 * 1024
+/** Bytes. With its headers it fits into the buffer on the stack that Node copies text to. */
+const sentAsText = 15 * 1024
 /** Bytes. */
 const defaultCapacity = 24 * 1024 * 1024
 
@@ -15,6 +17,8 @@ export interface Encoded {
   readonly body: Buffer
   /** Strong, with its quotes: one for each encoding, since a proxy's weak one would switch clients' caches off. */
   readonly etag: string
+  /** The same bytes as text of one byte a character, where they are few: together with its headers that is one piece. */
+  readonly latin1?: string
 }
 /** A page as it is sent. */
 export interface Page extends Encoded {
@@ -120,7 +124,8 @@ export class PageCache {
 }
 
 const sizeOf = (page: Kept): number =>
-  typeof page === 'object' ? page.body.length + (page.gzip?.body.length ?? 0) : 0
+  typeof page === 'object' ? bytesOf(page) + (page.gzip ? bytesOf(page.gzip) : 0) : 0
+const bytesOf = ({body, latin1}: Encoded): number => body.length + (latin1?.length ?? 0)
 
 /** @param known if its text is the same, it stays. */
 function plainPage(key: string, text: string, known: Page | undefined): Page {
@@ -128,10 +133,16 @@ function plainPage(key: string, text: string, known: Page | undefined): Page {
   if (known?.body.equals(body)) return known
   // The key is in it: HTML under two content types has one text, but is not one representation.
   const digest = createHash('sha256').update(key).update('\0').update(body).digest('base64url').slice(0, 27)
-  return {body, etag: `"${digest}"`}
+  return encoded(body, `"${digest}"`)
 }
 
 async function compressed(page: Page): Promise<Page> {
   const etag = page.etag.replace(/"$/, '-gzip"')
-  return {...page, gzip: {body: await gzip(page.body, {level: 6}), etag}}
+  return {...page, gzip: encoded(await gzip(page.body, {level: 6}), etag)}
 }
+
+const encoded = (body: Buffer, etag: string): Encoded => ({
+  body,
+  etag,
+  ...(body.length <= sentAsText && {latin1: body.toString('latin1')}),
+})

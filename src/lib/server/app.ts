@@ -86,9 +86,10 @@ export function createContext(parts: AppParts): Context {
 
 export function appOf(context: Context): FastifyInstance {
   const {config} = context
+  const mountPath = mountPathOf(config)
   const app = fastify({
     logController: new QuietController(context.log),
-    rewriteUrl: request => canonicalUrl(request.url ?? '/', mountPathOf(config)),
+    rewriteUrl: request => canonicalUrl(request.url ?? '/', mountPath),
     routerOptions: {maxParamLength: 4096},
     exposeHeadRoutes: false, // our routes answer HEAD themselves, without opening files
     requestIdHeader: false,
@@ -119,10 +120,12 @@ export function appOf(context: Context): FastifyInstance {
       done(error as Error)
     }
   })
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    context.sessions.keepAlive(request, reply)
-    done()
-  })
+  if (context.sessions.areRenewed) {
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      context.sessions.keepAlive(request, reply)
+      done()
+    })
+  }
   app.addHook('onClose', (_app, done) => {
     context.sessions[Symbol.dispose]()
     done()

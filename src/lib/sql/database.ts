@@ -17,7 +17,7 @@ export interface Database extends AsyncDisposable {
   readonly knex: Knex
   /**
    * A text that differs after any commit by anybody but a rolled-back one; on a server, of what is `watched`, and from
-   * other hosts within a second. With `name`, only of the rows of that name, where the database can tell. Microseconds:
+   * other hosts within a second; for the rest of a turn of the event loop it may stay what it is. With `name`, only of the rows of that name, where the database can tell. Microseconds:
    * called on every request.
    */
   changeToken(name?: string): string | Promise<string>

@@ -10,10 +10,12 @@ export interface SqliteKnexOptions {
   readonly busySeconds: number
   /** What a caller gets instead of SQLite's error. */
   readonly explain: (error: unknown) => unknown
+  /** Called after each query, whatever came of it. */
+  readonly onQuery: () => void
 }
 
 /** Knex on one SQLite connection that takes the write lock at the start of a transaction and waits without blocking. */
-export function knexOnSqlite({handle, busySeconds, explain}: SqliteKnexOptions): Knex {
+export function knexOnSqlite({handle, busySeconds, explain, onQuery}: SqliteKnexOptions): Knex {
   class Client extends BetterSqlite3Client {
     override acquireRawConnection(): Promise<Handle> {
       return Promise.resolve(handle)
@@ -28,6 +30,8 @@ export function knexOnSqlite({handle, busySeconds, explain}: SqliteKnexOptions):
         return (await super.query(connection, query)) as unknown
       } catch (error) {
         throw explain(error)
+      } finally {
+        onQuery()
       }
     }
 

@@ -12,7 +12,10 @@ import type {SqliteUrl} from './url.js'
 
 /** Rows that are read in one go before others have their turn. */
 const rowsPerTurn = 500
+const {nodeTiming} = performance
 let openings = 0
+/** That this process has made, of any database. */
+let queries = 0
 
 /** As `openDatabase`. `timeout` in the URL counts as in Python: seconds to wait for a lock. */
 export async function openSqlite(
@@ -58,7 +61,7 @@ class SqliteDatabase implements Database {
   ) {
     this.name = `sqlite:${path ?? ':memory:'}`
     this.shared = path !== undefined
-    this.knex = knexOnSqlite({handle, busySeconds, explain})
+    this.knex = knexOnSqlite({handle, busySeconds, explain, onQuery: () => (queries += 1)})
   }
 
   changeToken(): string {
@@ -185,7 +188,9 @@ class Watcher {
   readonly #read: () => unknown
   #token = ''
   #version: unknown
-  #justRead = false
+  /** When it was read: in which turn of the event loop, and after how many queries. */
+  #turn = -1
+  #queries = -1
 
   constructor(private readonly handle: Handle) {
     // in memory there is only the one connection: its own changes count
@@ -197,12 +202,14 @@ class Watcher {
   }
 
   token(): string {
-    // One request asks several times without waiting in between: what others do shows in the next turn.
-    if (this.#justRead) return this.#token
+    // The requests of a turn had all come before the first of them was looked at: what others commit after that, none of
+    // them can know of. What this process commits shows at once.
+    const turn = nodeTiming.uvMetricsInfo.loopCount
+    if (turn === this.#turn && queries === this.#queries) return this.#token
     try {
       const version = this.#read()
-      this.#justRead = true
-      queueMicrotask(() => (this.#justRead = false))
+      this.#turn = turn
+      this.#queries = queries
       if (version !== this.#version) {
         this.#version = version
         this.#token = `${this.#opening}.${String(version)}`

@@ -19,6 +19,7 @@ import {
 } from '../cache.js'
 import {acquireSqlLock, renewLock} from './lock.js'
 import {GroupCommit} from './group-commit.js'
+import {RowMemory} from './row-memory.js'
 import {fileOfRow, parseTime, type Row} from './rows.js'
 import {createTables} from './schema.js'
 import {keepNewest, matches} from '../search.js'
@@ -60,6 +61,7 @@ export class SqlCache implements Cache {
   readonly shared: boolean
   readonly #state: SqlState
   readonly #group: GroupCommit
+  readonly #rows = new RowMemory()
 
   constructor(private readonly database: Database) {
     this.name = database.name
@@ -86,7 +88,7 @@ export class SqlCache implements Cache {
           .whereRaw(...dialect.is('name', project)),
       ),
     )
-    return rows.map(fileOfRow)
+    return this.#rows.filesOf(project, rows)
   }
 
   async listProjects(): Promise<string[]> {

@@ -48,6 +48,9 @@ export interface DetailParts {
   readonly attestedBelow: string
 }
 
+/** The details made last. Caches keep the files of large projects: after a change only few are described anew. */
+const made = new WeakMap<DistFile, FileDetail>()
+
 /** @param name normalised. @returns undefined when the project has no files. */
 export function projectDetail(
   name: string,
@@ -58,9 +61,12 @@ export function projectDetail(
   const attestedHere = addressBelow(attestedBelow)
   const detailOf = (file: DistFile): FileDetail => {
     const url = addressOf(file)
+    const yanked = yankOf(facts, file)
+    const known = made.get(file)
+    if (known?.url === url && known.yanked === yanked && known.provenance === undefined) return known
     const here = addressOf === addressHere ? url : addressHere(file)
     const {hash_sha256, hash_md5, requires_python, core_metadata_sha256, attestations} = file.data
-    return {
+    const detail: FileDetail = {
       filename: file.filename,
       version: file.version,
       url,
@@ -70,10 +76,12 @@ export function projectDetail(
       summary: file.summary,
       size: sizeOf(file),
       uploadTime: uploadTimeOf(file),
-      yanked: yankOf(facts, file),
+      yanked,
       coreMetadata: url === here ? textOf(core_metadata_sha256) : undefined,
       provenance: textOf(attestations) === undefined ? undefined : `${attestedHere(file)}.provenance`,
     }
+    made.set(file, detail)
+    return detail
   }
   return {
     name,

@@ -5,15 +5,23 @@ import type {FileDetail, ProjectDetail} from './project-detail.js'
 export function renderProjectJson({name, status, versions, files}: ProjectDetail): string {
   // 1.1 and later demand every size.
   const sizesKnown = files.every(({size}) => size !== undefined)
-  return JSON.stringify({
+  const head = JSON.stringify({
     meta: {'api-version': sizesKnown ? apiVersion : '1.0'},
     name,
     ...(status && {
       'project-status': {status: status.state, ...(status.reason !== undefined && {reason: status.reason})},
     }),
     versions,
-    files: files.map(fileJson),
   })
+  return `${head.slice(0, -1)},"files":[${files.map(fileText).join(',')}]}`
+}
+
+/** Of the ten thousand files of a page, few are others than those of the page before. */
+const texts = new WeakMap<FileDetail, string>()
+function fileText(file: FileDetail): string {
+  let text = texts.get(file)
+  if (text === undefined) texts.set(file, (text = JSON.stringify(fileJson(file))))
+  return text
 }
 
 const fileJson = (file: FileDetail) => ({

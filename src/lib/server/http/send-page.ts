@@ -1,5 +1,6 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {Page, PageType} from '../../index/index-pages.js'
+import type {OutgoingHttpHeaders} from 'node:http'
+import type {Encoded, Page, PageType} from '../../index/index-pages.js'
 import {acceptsGzip} from './accept.js'
 import {matchesEtag} from './conditional.js'
 
@@ -34,10 +35,22 @@ export function sendPage(
     .header('etag', kept ?? etag)
     .header('vary', vary)
     .header('cache-control', open ? 'no-cache' : 'private, no-cache')
-  if (kept !== undefined) return reply.code(304).send()
-  void reply.header('content-type', contentTypes[type])
+  if (kept !== undefined) return sendNow(request, reply.code(304))
+  void reply.header('content-type', contentTypes[type]).header('content-length', body.length)
   if (gzip) void reply.header('content-encoding', 'gzip')
-  // Node would drop the body too, but it need not be handed over.
-  if (request.method === 'HEAD') return reply.header('content-length', body.length).send(null)
-  return reply.send(body)
+  return sendNow(request, reply, request.method === 'HEAD' ? undefined : (gzip ?? page))
+}
+
+/**
+ * Hands it to the connection, past what Fastify does with answers that may be anything: that is a quarter of the time
+ * that a page takes. Hooks before an answer only concern sessions and changes.
+ */
+function sendNow({headers}: FastifyRequest, reply: FastifyReply, sent?: Encoded): FastifyReply {
+  if (headers.cookie !== undefined) return reply.send(sent?.body ?? null)
+  reply.hijack()
+  const response = reply.raw
+  response.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
+  if (sent?.latin1 === undefined) response.end(sent?.body)
+  else response.end(sent.latin1, 'latin1')
+  return reply
 }

@@ -54,6 +54,11 @@ export class Sessions implements Disposable {
     return this.#sealer !== undefined
   }
 
+  /** Whether they end for being idle, if `keepAlive` does not see to it. */
+  get areRenewed(): boolean {
+    return this.areKept && this.#idleSeconds < longestSession
+  }
+
   /** Of the cookie; undefined where there are no sessions. */
   get cookieName(): string | undefined {
     return this.areKept ? this.#settings.key : undefined
@@ -133,7 +138,7 @@ export class Sessions implements Disposable {
   /** Makes the cookie anew before it is idle for too long. */
   keepAlive(request: FastifyRequest, reply: FastifyReply): void {
     const session = this.#found.get(request)
-    if (!session || this.#idleSeconds === longestSession || reply.hasHeader('set-cookie')) return
+    if (!session || reply.hasHeader('set-cookie')) return
     const now = unixNow()
     if (now - session.seen >= this.#idleSeconds / 10) this.#send(reply, {...session, seen: now})
   }
