@@ -27,6 +27,13 @@ export function runOriginal(
   return runProgram(installed('python'), ['-c', withoutTerminal, installed(tool), ...args], options)
 }
 
+/** Runs a script that imports pypicloud. */
+export const runOriginalPython = (
+  script: string,
+  args: readonly string[],
+  options: {cwd: string; input?: string},
+): Promise<Finished> => runProgram(installed('python'), [script, ...args], options)
+
 /**
  * Starts pypicloud with `pserve FILE`; the file's `[server:main]` names 127.0.0.1 and `port`. Whatever the file says,
  * unknown projects are looked up at nobody's: pages of them redirect to a port on which nobody listens.
