@@ -202,6 +202,8 @@ describe('a dump that is none', () => {
     'a comma too many': whole.replace('["bob"]', '["bob",]'),
     'a missing colon': whole.replace('"groups":', '"groups"'),
     'no UTF-8': Buffer.from(whole.replace('devs', 'd\u00e9vs'), 'latin1'),
+    'a version of another generation': changed({version: '2.0.1'}),
+    'a number for a version of another generation': changed({version: 7}),
     'no packages': changed({packages: undefined}),
     'no users of packages': changed({packages: {groups: {}}}),
     'another flag': changed({allow_register: 'yes'}),
@@ -241,7 +243,12 @@ describe('a dump that is none', () => {
   })
   it('but for what it has more is taken, with a notice', async () => {
     const notices: string[] = []
-    const more = {...good, extra: {a: [1, {b: null}]}, version: 7, users: [{...good.users[0], email: 'x'}]}
+    const more = {
+      ...good,
+      extra: {a: [1, {b: null}]},
+      version: '1.99.dev0',
+      users: [{...good.users[0], email: 'x'}],
+    }
     const entries = await parse(JSON.stringify(more), notices)
     assert.deepEqual(entries, await parse(whole))
     assert.equal(notices.length, 2)

@@ -57,6 +57,10 @@ export function* readDump(emit: (entry: AclEntry) => void, notice: (text: string
         emit({kind: 'registration', allowed: first.value === true})
         return
       case 'version':
+        if (isUnknownVersion(first)) {
+          const found = quote(String(first.value).slice(0, 20))
+          throw wrong(path, first, `it is of version ${found}, and only the form of pypicloud 1.x is known`)
+        }
         return yield* skip(path, first)
       case 'groups':
         return yield* readObject(path, first, function* (group, members) {
@@ -94,6 +98,9 @@ export function* readDump(emit: (entry: AclEntry) => void, notice: (text: string
     if (!seen.has(key)) throw new InvalidInput(`this is not a dump of access rules: it has no "${key}"`)
   }
 }
+
+/** pypicloud takes any. One of a later generation may mean something else by the same words. */
+const isUnknownVersion = ({value}: Token): boolean => Number(/^\d+/.exec(String(value))?.[0] ?? 0) > 1
 
 function* readPackages(
   path: Path,
