@@ -1,5 +1,6 @@
 // Runs the compiled tests once more on a newer Node, which the package registry has as a package: node-PLATFORM-ARCH,
-// with its headers. Native modules are built for it in a copy of node_modules below .cache/newer-node.
+// with its headers. Native modules are built for it in a copy of node_modules below .cache/newer-node. Run as a program it
+// does only that, so that it need not be waited for later.
 import {execFileSync, spawnSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
@@ -38,6 +39,7 @@ export function prepareTree(node) {
     ...process.env,
     PATH: join(installed, 'bin') + delimiter + process.env.PATH,
     npm_config_nodedir: installed,
+    NODE_COMPILE_CACHE: join(home, 'compiled'), // hundreds of processes load the same modules
   }
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -52,7 +54,7 @@ export function prepareTree(node) {
       cpSync(join(root, file), join(tree, file))
     execFileSync('npm', ['rebuild', '--silent', 'better-sqlite3', 'zlib-sync'], {
       cwd: tree,
-      env,
+      env: {...env, CFLAGS: '-O1'}, // SQLite takes a minute more with -O3
       stdio: 'inherit',
     })
     writeFileSync(stamp, wanted)
@@ -95,4 +97,9 @@ export function testOnNewerNode() {
   const counted = /(\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(done.stdout)
   if (!counted) return {passed: 0, failed: 1, skipped: 0}
   return {passed: Number(counted[1]), failed: Number(counted[2]), skipped: Number(counted[3])}
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const node = fetchNewerNode()
+  if (node !== undefined) prepareTree(node)
 }

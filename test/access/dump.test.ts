@@ -1,39 +1,26 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {copyFile, readFile, writeFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {PassThrough, Readable} from 'node:stream'
 import {text} from 'node:stream/consumers'
-import {after, describe, it} from 'node:test'
+import {describe, it} from 'node:test'
 import {gzipSync} from 'node:zlib'
 import type {Access, AclEntry} from '../../src/lib/access/access.js'
 import {openConfigAccess} from '../../src/lib/access/config.js'
 import {parseDump} from '../../src/lib/access/dump/dump.js'
 import {unpackIfGzip} from '../../src/lib/access/gunzip.js'
-import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {readConfig} from '../../src/lib/config/config.js'
 import {exportAccess} from '../../src/lib/tasks/export-access.js'
 import {importAccess} from '../../src/lib/tasks/import-access.js'
 import {fixtures, repoRoot} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
+import {openSqlAt, openStore} from './sql-support.js'
 
-const directories: AsyncDisposable[] = []
-after(async () => {
-  for (const directory of directories) await directory[Symbol.asyncDispose]()
-})
 const openSql = async (database?: string): Promise<Access & {path: string}> => {
-  const directory = await tempDir()
-  directories.push(directory)
-  const path = directory.join('access.db')
-  if (database !== undefined) await copyFile(join(fixtures, database), path)
-  const config = await configWith(directory.path, {
-    'storage.dir': 'x',
-    'db.url': 'sqlite://',
-    'pypi.auth': 'sql',
-    'auth.db.url': `sqlite:///${path}`,
-  })
-  return Object.assign(await openSqlAccess(config), {path})
+  const {path, open} = await openStore(database)
+  return Object.assign(await open(), {path})
 }
 
 const dumpOf = async (access: Access, indent?: number): Promise<string> => {
@@ -367,16 +354,3 @@ describe('an import that is killed', () => {
     }
   })
 })
-
-const openSqlAt = async (path: string): Promise<Access> => {
-  const directory = await tempDir()
-  directories.push(directory)
-  return openSqlAccess(
-    await configWith(directory.path, {
-      'storage.dir': 'x',
-      'db.url': 'sqlite://',
-      'pypi.auth': 'sql',
-      'auth.db.url': `sqlite:///${path}`,
-    }),
-  )
-}

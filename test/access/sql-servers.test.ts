@@ -16,6 +16,7 @@ import {sqlClient} from '../services/sql-client.js'
 import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
+import {fixturePasswords} from './sql-support.js'
 
 async function* stream(entries: readonly AclEntry[]): AsyncGenerator<AclEntry> {
   yield* await Promise.resolve(entries)
@@ -69,7 +70,7 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       await using client = await sqlClient(url)
       const users = await client.run('SELECT * FROM pypicloud_users ORDER BY username')
       await using access = await openAt(url)
-      for (const [username, password] of Object.entries(passwords)) {
+      for (const [username, password] of Object.entries(fixturePasswords)) {
         const account = await access.findAccount(username)
         assert.equal(await verifyPassword(password, account?.passwordHash ?? ''), true, username)
         assert.equal(account?.pending, username === 'pat')
@@ -159,15 +160,4 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       assert.equal((await access.getRules('not-normalised-name')).users.size, 0)
     })
   })
-}
-
-const passwords = {
-  ada: 'Ada-pass-1',
-  bob: "b0b's secret",
-  carol: 'carol:with:colons',
-  dave: 'pässwörd-dave',
-  erin: 'erin pass with spaces',
-  frank: 'frank$argon2',
-  'svc.build@example.com': 'svc%20token+/=',
-  pat: 'pat-pending',
 }

@@ -7,6 +7,7 @@ import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {startService, type Service} from '../services/index.js'
 import {startTcpProxy, type TcpProxy} from '../services/tcp-proxy.js'
 import {needs} from '../support/needs.js'
+import {insist as insistOn} from '../support/wait.js'
 import {open} from './open-redis.js'
 import {rawRedis} from './raw-redis.js'
 
@@ -20,16 +21,8 @@ const file = (name: string, version: string): DistFile => ({
 })
 
 /** Asks again for as long as the server is away. */
-async function insist<T>(work: () => Promise<T> | T): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof Unavailable) || attempt === 300) throw error
-      await sleep(20)
-    }
-  }
-}
+const insist = <Result>(work: () => Promise<Result> | Result) =>
+  insistOn(work, error => error instanceof Unavailable)
 
 describe('a Redis server whose connections break', needs('redis', 'redis-cli'), () => {
   let server: Service
@@ -94,9 +87,9 @@ describe('a Redis server whose connections break', needs('redis', 'redis-cli'), 
   })
 
   it('leaves a lock to its holder', async () => {
-    await using lock = await cache.acquireLock('rebuild', {owner: 'a', expireAfterSeconds: 1})
+    await using lock = await cache.acquireLock('rebuild', {owner: 'a', expireAfterSeconds: 2})
     proxy.cut()
-    await sleep(1500) // longer than it lives without a heartbeat
+    await sleep(2500) // longer than it lives without a heartbeat
     await insist(() => cache.save([file('lib', '1')], {lock}))
     assert.equal(lock.signal.aborted, false)
     assert.equal((await direct.listFiles('lib')).length, 1)

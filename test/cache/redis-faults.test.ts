@@ -11,6 +11,7 @@ import {startService} from '../services/index.js'
 import {freePort} from '../support/live-server.js'
 import {needs, program} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
+import {insist} from '../support/wait.js'
 import {open} from './open-redis.js'
 import {rawRedis} from './raw-redis.js'
 
@@ -22,13 +23,6 @@ const file: DistFile = {
   lastModified: new Date('2026-11-20T23:12:23.466Z'),
   summary: null,
   data: {},
-}
-const until = async (done: () => Promise<boolean>) => {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    if (await done()) return
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-  throw new Error('it did not happen in half a minute')
 }
 /** The one sentence of a failure, which must not hold the password. */
 async function sentence(work: Promise<unknown>, kind: abstract new (...args: never) => PpcError = PpcError) {
@@ -62,7 +56,7 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
     await using dir = await tempDir()
     const port = await freePort()
     await using first = startAt(port, dir.path)
-    await until(() => open(`redis://127.0.0.1:${port}/0`).then(close, () => false))
+    await insist(() => open(`redis://127.0.0.1:${port}/0`).then(close))
     await using cache = await open(`redis://127.0.0.1:${port}/0`)
     await cache.save([file])
     await cache.setState(completeMark, 'now')
@@ -86,12 +80,7 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
       await sentence(work(), Unavailable)
     }
     await using second = startAt(port, dir.path)
-    await until(() =>
-      cache.check().then(
-        () => true,
-        () => false,
-      ),
-    )
+    await insist(() => cache.check())
     assert.equal(second.exitCode, null)
     assert.equal(await cache.getState(completeMark), undefined)
     assert.notEqual(await cache.changeToken(), token)
@@ -105,19 +94,14 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
     await using dir = await tempDir()
     const port = await freePort()
     await using first = startAt(port, dir.path, inMemory)
-    await until(() => open(`redis://127.0.0.1:${port}/0`).then(close, () => false))
+    await insist(() => open(`redis://127.0.0.1:${port}/0`).then(close))
     await using cache = await open(`redis://127.0.0.1:${port}/0`)
     await cache.save([file])
     await cache.setState(completeMark, 'now')
     const token = await cache.changeToken()
     first.kill('SIGKILL')
     await using second = startAt(port, dir.path, inMemory)
-    await until(() =>
-      cache.check().then(
-        () => true,
-        () => false,
-      ),
-    )
+    await insist(() => cache.check())
     assert.equal(second.exitCode, null)
     assert.notEqual(await cache.changeToken(), token)
     assert.equal(await cache.getState(completeMark), undefined)
@@ -144,10 +128,7 @@ function startAt(port: number, directory: string, kept = onDisk): ChildProcess &
     },
   })
 }
-const close = async (cache: Cache) => {
-  await cache[Symbol.asyncDispose]()
-  return true
-}
+const close = (cache: Cache) => cache[Symbol.asyncDispose]()
 
 describe('a Redis server that refuses', needs('redis', 'redis-cli'), () => {
   it('a missing or a wrong password, or a database that it does not have', async () => {
@@ -171,12 +152,7 @@ describe('a Redis server that refuses', needs('redis', 'redis-cli'), () => {
     await raw.client.replicaof('127.0.0.1', await freePort())
     assert.match(await sentence(cache.save([file]), Unavailable), /is a replica/)
     await raw.client.replicaof('NO', 'ONE')
-    await until(() =>
-      cache.save([file]).then(
-        () => true,
-        () => false,
-      ),
-    )
+    await insist(() => cache.save([file]))
     await raw.client.acl('SETUSER', 'reader', 'on', '>s3cret', '~*', '+@read', '+ping', '+select', '+info')
     await using reader = await open(`redis://reader:s3cret@127.0.0.1:${server.port}`)
     assert.deepEqual(await reader.listFiles('lib'), [file])
@@ -225,12 +201,7 @@ describe('ways to a Redis server', needs('redis', 'redis-cli'), () => {
     await cache.save([file])
     await cache.setState(completeMark, 'now')
     await service.master[Symbol.asyncDispose]()
-    await until(() =>
-      cache.save([file]).then(
-        () => true,
-        () => false,
-      ),
-    )
+    await insist(() => cache.save([file]))
     assert.deepEqual(await cache.listFiles('lib'), [file])
     assert.equal(await cache.getState(completeMark), undefined)
   })

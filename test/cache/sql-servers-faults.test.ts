@@ -16,6 +16,7 @@ import {freePort} from '../support/live-server.js'
 import {needs, program} from '../support/needs.js'
 import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
+import {insist} from '../support/wait.js'
 import {open} from './open-sql.js'
 
 const file = (version: string): DistFile => ({
@@ -36,18 +37,6 @@ async function sentence(work: Promise<unknown>, kind: abstract new (...args: nev
   assert.doesNotMatch(error.message, /s3cret|\n/)
   return error.message
 }
-const until = async (work: () => Promise<unknown>) => {
-  for (let attempt = 0; attempt < 300; attempt += 1) {
-    const done = await work().then(
-      () => true,
-      () => false,
-    )
-    if (done) return
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-  throw new Error('it did not happen in half a minute')
-}
-
 for (const name of ['postgresql', 'mariadb'] as const) {
   const scheme = name === 'mariadb' ? 'mysql' : 'postgresql'
   describe(`${name} that is away`, needs(name), () => {
@@ -101,7 +90,7 @@ for (const name of ['postgresql', 'mariadb'] as const) {
         assert.match(await sentence(work(), Unavailable), /^server\.ini: db\.url: can't reach/)
       }
       await using second = await start()
-      await until(() => cache.check())
+      await insist(() => cache.check())
       assert.equal(second.exited, false)
       assert.equal(await cache.getState(completeMark), 'now')
       const rows = new Set((await cache.listFiles('lib')).map(({version}) => version))
@@ -175,7 +164,7 @@ async function database(
       child.kill('SIGKILL')
       await gone
     }
-    await until(async () => {
+    await insist(async () => {
       await using client = await sqlClient(name === 'mariadb' ? `${url}/mysql` : `${url}/postgres`)
       await client.run('CREATE DATABASE pypi').catch(() => undefined)
     })

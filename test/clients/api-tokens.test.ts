@@ -15,7 +15,7 @@ import {tool} from '../commands/tool.js'
 async function eventually<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const answer = await ask()
-    if (isSo(answer) || attempt >= 150) return answer
+    if (isSo(answer) || attempt >= 300) return answer
     await sleep(200)
   }
 }

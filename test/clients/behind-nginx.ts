@@ -2,9 +2,9 @@ import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {freePort, startServer, testPassword, type LiveServer} from '../support/live-server.js'
 import {program} from '../support/needs.js'
+import {untilServed} from '../support/until-served.js'
 
 export interface ServerBehindNginx extends AsyncDisposable {
   /** With the prefix, without a trailing slash. */
@@ -94,15 +94,7 @@ http {
   const exited = once(child, 'exit')
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
-  for (let attempt = 0; ; attempt += 1) {
-    const up = await fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    )
-    if (up) break
-    if (child.exitCode !== null || attempt > 100) throw new Error(`nginx did not start:\n${log}`)
-    await sleep(100)
-  }
+  await untilServed(child, `http://127.0.0.1:${port}/`, {log: () => log, isUp: () => true})
   return {
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')

@@ -18,6 +18,7 @@ import {
 import {attestationOf} from '../support/attestations.js'
 import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 import {buildSdist, buildWheel, writeBuilt, type BuiltFile} from '../support/wheels.js'
 import {tool} from '../commands/tool.js'
 
@@ -312,12 +313,8 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
       await writeFile(join(directory, `bulk_${n % 40}-1.${n}.tar.gz`), `bulk ${n}`)
     }
     const killed = await ours()
-    await interruptedUpload(killed)
+    await interruptedUpload(killed, packages)
     await mkdir(join(packages, '.ppc-lock-0123456789abcdef.meta'))
-    assert.ok(
-      (await readdir(packages)).some(name => name.startsWith('ppc-upload-')),
-      'nothing was left behind',
-    )
     const rebuilt = await tool(temp.path, ['ppc-rebuild-cache', file, '--json'])
     assert.equal(rebuilt.code, 0, rebuilt.stderr)
 
@@ -344,7 +341,7 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
     }
     const watching = watch()
     await ask(`${server.url}/admin/rebuild`, 'root')
-    await until(async () => (await fetch(`${here.url}/simple/unknown/`, {redirect: 'manual'})).status === 302)
+    await untilComplete(here)
     over = true
     await watching
     const allowed: Record<string, readonly number[]> = {
@@ -406,7 +403,7 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
     await using there = await startOriginal(byUs, port)
     assert.deepEqual(await filesOf(there.url), expected)
     await using here = await startServer(byThem, await freePort())
-    await until(async () => (await fetch(`${here.url}/simple/unknown/`, {redirect: 'manual'})).status === 302)
+    await untilComplete(here)
     assert.deepEqual(withoutTimes(await filesOf(here.url)), withoutTimes(expected))
   })
 
@@ -433,7 +430,7 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
       }
       // a row of pypicloud has no size until it was looked up
       const size = (await versions[1])?.bytes.length
-      await until(async () => {
+      await waitFor('the size shows', async () => {
         const accept = 'application/vnd.pypi.simple.v1+json'
         const json = await fetch(`${here.url}/simple/shared/`, {headers: {...basic('root'), accept}})
         return ((await json.json()) as {files: {size: number}[]}).files[0]?.size === size
@@ -544,16 +541,14 @@ function withoutTimes(projects: Record<string, Files>) {
   )
 }
 
-/** Waits until `holds`, for a minute at most. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; !(await holds()); attempt += 1) {
-    if (attempt > 600) assert.fail('it did not come about')
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-}
+/** Before that, projects that are not listed are 503. */
+const untilComplete = ({url}: LiveServer) =>
+  waitFor('unknown projects are redirected', async () => {
+    return (await fetch(`${url}/simple/unknown/`, {redirect: 'manual'})).status === 302
+  })
 
-/** Half a body, and then the power goes. */
-async function interruptedUpload({url, process: server}: LiveServer): Promise<void> {
+/** Half a body, and then the power goes. What came of it is left behind among the packages. */
+async function interruptedUpload({url, process: server}: LiveServer, packages: string): Promise<void> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   const head = [
     'POST /simple/ HTTP/1.1',
@@ -569,7 +564,9 @@ async function interruptedUpload({url, process: server}: LiveServer): Promise<vo
   ]
   socket.on('error', () => undefined)
   socket.write(head.join('\r\n'))
-  await new Promise(resolve => setTimeout(resolve, 500))
+  await waitFor('the half is on the disk', async () =>
+    (await readdir(packages)).some(name => name.startsWith('ppc-upload-')),
+  )
   server.kill('SIGKILL')
   await once(server, 'exit')
   socket.destroy()

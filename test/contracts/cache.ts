@@ -289,8 +289,8 @@ export function describeCache(
       assert.notEqual(next.token, lock.token)
     })
     law('keeps a held lock alive past its expiry', async () => {
-      await using lock = await cache.acquireLock(run, {owner: 'a', expireAfterSeconds: 1})
-      await new Promise(resolve => setTimeout(resolve, 1600))
+      await using lock = await cache.acquireLock(run, {owner: 'a', expireAfterSeconds: 2})
+      await new Promise(resolve => setTimeout(resolve, 2500))
       await assert.rejects(other.acquireLock(run, {owner: 'b'}), LockHeld)
       assert.equal(lock.signal.aborted, false)
     })
@@ -314,14 +314,14 @@ export function describeCache(
     acrossProcesses(
       'takes the lock of a killed process over, after its expiry and not before',
       async place => {
+        const startedAt = performance.now() // before the last heartbeat, whenever that was
         const child = start(place, {do: 'hold-lock', name: `${run}-killed`, expireAfterSeconds: 2})
         await told(child)
         child.kill('SIGKILL')
-        const killedAt = performance.now()
         // a cache without a clock of its own may watch the lock for a while before it gives an answer
         await using lock = await untilFree(() => cache.acquireLock(`${run}-killed`, {owner: 'b'}))
         assert.equal(lock.signal.aborted, false)
-        assert.ok(performance.now() - killedAt >= 1000, 'the last heartbeat is one second old at most')
+        assert.ok(performance.now() - startedAt >= 2000, 'it has not expired yet')
       },
     )
     acrossProcesses('loses no write of several processes, and notices them at once', async place => {

@@ -7,6 +7,7 @@ import {IndexPages} from '../../src/lib/index/index-pages.js'
 import {yankOf} from '../../src/lib/index/project-facts.js'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
 import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
+import {waitFor} from '../support/wait.js'
 import {buildSdist, buildWheel, type BuiltFile} from '../support/wheels.js'
 import {freshIndex, openIndex, uploadOf} from './open-index.js'
 
@@ -118,9 +119,7 @@ describe('a yank', () => {
     })
     await rebuildCache({storage: new PackageStorage(other.storage), cache: other.cache}, {owner: 'test'})
     await other.index.projectNotes.yank('acme-core', '2.0', {})
-    for (let attempt = 0; !(await shows()) && attempt < 100; attempt += 1)
-      await new Promise(resolve => setTimeout(resolve, 50))
-    assert.equal(await shows(), true)
+    await waitFor('the page shows it', shows, 50)
   })
 })
 

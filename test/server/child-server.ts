@@ -3,8 +3,8 @@ import {once} from 'node:events'
 import {writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {createInterface} from 'node:readline'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {fileURLToPath} from 'node:url'
+import {waitFor} from '../support/wait.js'
 
 const childFile = join(dirname(fileURLToPath(import.meta.url)), 'serve-child.js')
 
@@ -63,19 +63,16 @@ export async function startChild(file: string, workers = 1): Promise<ChildServer
     log,
     exit,
     async logged(message) {
-      for (let tries = 0; tries < 300; tries += 1) {
+      const isIt = (msg: unknown) =>
+        typeof message === 'string' ? msg === message : message.test(String(msg))
+      const find = () => {
         const lines = log()
-        const at = lines.findIndex(
-          ({msg}, i) =>
-            i >= seen && (typeof message === 'string' ? msg === message : message.test(String(msg))),
-        )
-        if (at >= 0) {
-          seen = at + 1
-          return lines[at] ?? {}
-        }
-        await sleep(50)
+        const at = lines.findIndex(({msg}, i) => i >= seen && isIt(msg))
+        if (at < 0) return undefined
+        seen = at + 1
+        return lines[at]
       }
-      throw new Error(`the log never said ${String(message)}:\n${stderr}`)
+      return waitFor(`the log says ${String(message)}`, find, 50)
     },
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null) child.kill('SIGTERM')

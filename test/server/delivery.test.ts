@@ -3,7 +3,6 @@ import {createHash, randomBytes} from 'node:crypto'
 import {once} from 'node:events'
 import {readdir} from 'node:fs/promises'
 import {request as httpRequest, type IncomingMessage} from 'node:http'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {after, before, describe, it} from 'node:test'
 import {DeleteObjectCommand, ListObjectsV2Command, S3Client} from '@aws-sdk/client-s3'
 import {startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
@@ -12,6 +11,7 @@ import {liveServer, testPassword, type LiveServer} from '../support/live-server.
 import {needs, program} from '../support/needs.js'
 import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 import {buildWheel, type BuiltFile} from '../support/wheels.js'
 import {basic} from './installation.js'
 import {uploadForm} from './upload-form.js'
@@ -137,7 +137,7 @@ describe('files of a bucket', needs('moto'), () => {
       await client.send(new DeleteObjectCommand({Bucket, Key: found?.Key}))
       client.destroy()
       assert.equal((await get(server, where)).status, 302) // nobody has looked yet
-      while ((await get(server, '/simple/lost/')).status !== 404) await sleep(20)
+      await waitFor('the list says so', async () => (await get(server, '/simple/lost/')).status === 404)
       assert.equal((await get(server, where)).status, 404)
     })
     it('pip installs, and gives the bucket no password', needs('pip'), async () => {
@@ -206,12 +206,7 @@ describe('files of a bucket', needs('moto'), () => {
       await using brief = await serve({'storage.redirect_urls': 'false', 'storage.expire_after': '4'})
       const link = async () => /X-Amz-Date=(\w+)/.exec(await (await get(brief, '/simple/big/')).text())?.[1]
       const first = await link()
-      let now = first
-      for (let tries = 0; now === first && tries < 50; tries += 1) {
-        await sleep(100)
-        now = await link()
-      }
-      assert.notEqual(now, first)
+      await waitFor('another link', async () => (await link()) !== first)
     })
     it('pip installs with its hash', needs('pip'), async () => {
       const target = temp.join('pip-links')
@@ -274,11 +269,15 @@ describe('files of a bucket', needs('moto'), () => {
     after(() => server[Symbol.asyncDispose]())
     const kept = async () =>
       (await readdir(cacheDir(), {recursive: true, withFileTypes: true})).filter(entry => entry.isFile())
+    const untilFilled = () =>
+      waitFor('nothing is being filled', async () =>
+        (await kept()).every(({parentPath}) => !parentPath.endsWith('filling')),
+      )
 
     it('are read from the bucket once, whoever asks, and then also while it is away', async () => {
       proxy.requests.length = 0
       assert.deepEqual(await bytesOf(await get(server, path)), wheel.bytes)
-      while ((await kept()).some(({parentPath}) => parentPath.endsWith('filling'))) await sleep(20)
+      await untilFilled()
       assert.equal((await kept()).length, 1)
       proxy.faults = [{fault: {kind: 'reset'}}]
       try {
@@ -301,8 +300,8 @@ describe('files of a bucket', needs('moto'), () => {
       }).end()
       const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
       answer.destroy()
-      while ((await kept()).length === before) await sleep(20)
-      while ((await kept()).some(({parentPath}) => parentPath.endsWith('filling'))) await sleep(20)
+      await waitFor('another file', async () => (await kept()).length > before)
+      await untilFilled()
       const copy = await get(server, `/api/package/gone/${other.filename}`)
       assert.deepEqual(await bytesOf(copy), other.bytes)
     })

@@ -10,7 +10,7 @@ import {basic, install, type Installation} from './installation.js'
 
 // Many cases with one seed, for a bounded time: a failure prints what to run again.
 const runs = {seed: 20_261_121, numRuns: 1500, interruptAfterTimeLimit: 3000, markInterruptAsFailure: false}
-const patience = 10_000 // ms until an answer that does not come counts as a hang
+const patience = 30_000 // ms until an answer that does not come counts as a hang
 
 const ini = `[app:main]
 use = egg:pypicloud

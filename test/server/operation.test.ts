@@ -5,6 +5,7 @@ import {startService} from '../services/index.js'
 import {freePort} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 import {buildWheel} from '../support/wheels.js'
 import {openSettings, startChild, writeIni} from './child-server.js'
 import {basic, install} from './installation.js'
@@ -15,8 +16,6 @@ const hash =
   '$6$rounds=1000$PhN21P3zim8aKqPW$0qXBY7wet97fZEix.Y/NkU6PIh.FrYx4vHXt3G7y2W8ynSRjk/5Y1M.6liLDg5W.28qAgjsjrC1Vj0K.QAVv11'
 const settings = {...openSettings, 'auth.admins': 'admin', 'user.admin': hash, 'user.ann': hash}
 const authorization = basic('admin', 'correct horse')
-
-const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 describe('/readyz', needs('redis'), () => {
   it('turns 503 while the cache hangs, never waits for it, and is 200 again afterwards', async () => {
@@ -40,14 +39,12 @@ describe('/readyz', needs('redis'), () => {
 })
 
 /** Asks on and on, each time with three seconds of patience, until the status is that. */
-async function fetchUntil(url: string, status: number): Promise<Record<string, string>> {
-  for (let tries = 0; tries < 200; tries += 1) {
+const fetchUntil = (url: string, status: number): Promise<Record<string, string>> =>
+  waitFor(`${url} answers ${status}`, async () => {
     const answer = await fetch(url, {signal: AbortSignal.timeout(3000)})
-    if (answer.status === status) return (await answer.json()) as Record<string, string>
-    await pause(100)
-  }
-  throw new Error(`${url} never answered ${status}`)
-}
+    const parts = (await answer.json()) as Record<string, string>
+    return answer.status === status && parts
+  })
 
 describe('/metrics', () => {
   it('sums what all workers have counted, on a port of its own', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import {describe, it} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {PackageIndex} from '../../src/lib/index/package-index.js'
 import {fakeUpstream, type FakeUpstream} from '../support/upstream.js'
+import {waitFor} from '../support/wait.js'
 import {buildWheel} from '../support/wheels.js'
 import {authorization, readers, serverBefore} from './upstream-support.js'
 
@@ -129,11 +129,10 @@ describe('a private name that somebody has taken upstream', () => {
     assert.deepEqual(upstream.requests, [])
     await index.notes.unseal('corp-lib')
     // Another process has lifted it: within a second.
-    let page = await server.get('/simple/corp-lib/')
-    for (const end = performance.now() + 10_000; page.statusCode === 404 && performance.now() < end;) {
-      await sleep(100)
-      page = await server.get('/simple/corp-lib/')
-    }
+    const page = await waitFor('a page', async () => {
+      const answer = await server.get('/simple/corp-lib/')
+      return answer.statusCode !== 404 && answer
+    })
     assert.match(page.payload, /99\.0/)
   })
 })

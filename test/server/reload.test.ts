@@ -3,6 +3,7 @@ import {readFile, rename} from 'node:fs/promises'
 import {Agent, request as httpRequest} from 'node:http'
 import {describe, it} from 'node:test'
 import {tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 import {basic} from './installation.js'
 import {openSettings, startChild, writeIni} from './child-server.js'
 
@@ -60,8 +61,7 @@ describe('SIGHUP', () => {
       await writeIni(file, {...settings, 'pypi.realm': 'good'})
       server.process.kill('SIGHUP')
       await server.logged('the config was reloaded')
-      for (let tries = 0; tries < 100 && (await realmAt(server.url)) !== 'good'; tries += 1);
-      assert.equal(await realmAt(server.url), 'good')
+      await waitFor('the new realm', async () => (await realmAt(server.url)) === 'good')
     })
   }
 
@@ -84,15 +84,12 @@ describe('SIGHUP', () => {
     await rename(dir.join('server.log'), dir.join('server.log.1'))
     await rename(dir.join('audit.log'), dir.join('audit.log.1'))
     server.process.kill('SIGHUP')
-    let [log, audit] = ['', '']
-    for (let tries = 0; tries < 100 && !(log.includes('"request"') && audit.includes('login')); tries += 1) {
+    const read = (name: string) => readFile(dir.join(name), 'utf8').catch(() => '')
+    await waitFor('both files have lines again', async () => {
       await ask()
-      await new Promise(resolve => setTimeout(resolve, 100))
-      log = await readFile(dir.join('server.log'), 'utf8').catch(() => '')
-      audit = await readFile(dir.join('audit.log'), 'utf8').catch(() => '')
-    }
-    assert.match(log, /"msg":"request"/)
-    assert.match(audit, /"action":"login","result":"denied"/)
+      const [log, audit] = [await read('server.log'), await read('audit.log')]
+      return /"msg":"request"/.test(log) && /"action":"login","result":"denied"/.test(audit)
+    })
   })
 })
 

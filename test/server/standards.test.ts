@@ -3,6 +3,7 @@ import {createHash} from 'node:crypto'
 import {after, before, describe, it} from 'node:test'
 import {attestationOf} from '../support/attestations.js'
 import {testPassword, testPasswordHash} from '../support/live-server.js'
+import {waitFor} from '../support/wait.js'
 import {buildWheel, coreMetadata, type BuiltFile} from '../support/wheels.js'
 import {basic, copyPypicloudState, install, type Installation} from './installation.js'
 import {uploadForm} from './upload-form.js'
@@ -80,11 +81,11 @@ describe('what is said of files and projects', () => {
   })
 
   it('metadata of wheels that pypicloud stored is offered after the first request for their project', async () => {
-    const offered = async () =>
-      (await filesOf('open-lib')).find(({filename}) => filename === 'open_lib-1.10-py3-none-any.whl')
-    for (let attempt = 0; !(await offered())?.['core-metadata'] && attempt < 100; attempt += 1)
-      await new Promise(resolve => setTimeout(resolve, 20))
-    const {sha256} = (await offered())!['core-metadata']!
+    const wheel = 'open_lib-1.10-py3-none-any.whl'
+    const {sha256} = await waitFor('it is offered', async () => {
+      const found = (await filesOf('open-lib')).find(({filename}) => filename === wheel)
+      return found?.['core-metadata']
+    })
     const {rawPayload} = await get('/api/package/open-lib/open_lib-1.10-py3-none-any.whl.metadata')
     assert.equal(createHash('sha256').update(rawPayload).digest('hex'), sha256)
   })

@@ -4,6 +4,7 @@ import {writeFile} from 'node:fs/promises'
 import {createServer} from 'node:net'
 import {join} from 'node:path'
 import {repoRoot} from './paths.js'
+import {untilServed} from './until-served.js'
 
 /** sha512_crypt of "correct horse" with 1,000 rounds. */
 export const testPassword = 'correct horse'
@@ -83,18 +84,7 @@ export async function startServer(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
   const url = `http://127.0.0.1:${port}`
   const exited = once(child, 'exit')
-  for (let attempt = 0; ; attempt += 1) {
-    const up = await fetch(`${url}/health`).then(
-      answer => answer.ok,
-      () => false,
-    )
-    if (up) break
-    if (child.exitCode !== null || attempt > 300) {
-      child.kill('SIGKILL')
-      throw new Error(`the server did not start:\n${log}`)
-    }
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
+  await untilServed(child, `${url}/health`, {log: () => log})
   return {
     url,
     urlFor: user => url.replace('//', `//${user}:${encodeURIComponent(testPassword)}@`),

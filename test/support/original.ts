@@ -4,6 +4,7 @@ import {copyFile, readFile, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {program} from './needs.js'
 import {runProgram, type Finished} from './run.js'
+import {untilServed} from './until-served.js'
 
 export interface OriginalServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, without a trailing slash. */
@@ -50,19 +51,7 @@ export async function startOriginal(file: string, port: number): Promise<Origina
   }
   const exited = once(child, 'exit')
   const url = `http://127.0.0.1:${port}`
-  const giveUpAt = performance.now() + 60_000
-  for (;;) {
-    const up = await fetch(`${url}/health`).then(
-      answer => answer.ok,
-      () => false,
-    )
-    if (up) break
-    if (child.exitCode !== null || performance.now() > giveUpAt) {
-      child.kill('SIGKILL')
-      throw new Error(`pypicloud did not start:\n${log}`)
-    }
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
+  await untilServed(child, `${url}/health`, {log: () => log})
   return {
     url,
     log: () => log,

@@ -6,6 +6,10 @@ export interface Finished {
   readonly stderr: string
 }
 
+/** What makes a second start of the same program quicker, where the run has it. */
+const {NODE_COMPILE_CACHE = ''} = process.env
+const compileCache: Record<string, string> = NODE_COMPILE_CACHE === '' ? {} : {NODE_COMPILE_CACHE}
+
 /**
  * Runs a program to its end. The environment is a clean one: no configuration of pip, uv or twine leaks in from the
  * person's machine, and nothing is looked up outside of loopback.
@@ -28,6 +32,7 @@ export function runProgram(
         UV_NO_CONFIG: '1',
         UV_PYTHON_DOWNLOADS: 'never',
         PYTHON_KEYRING_BACKEND: 'keyring.backends.null.Keyring',
+        ...compileCache,
         ...options.env,
       },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

@@ -1,5 +1,7 @@
+import {isRecord, parseObject, readFiles, textOf} from './json.js'
 import type {FoundFile} from './project.js'
-import {hashesOf, isRecord, parseObject, sizeOf, textOf, timeOf} from './simple-json.js'
+
+const keys = {hashes: 'digests', requiresPython: 'requires_python', uploadTime: 'upload_time_iso_8601'}
 
 /** The files of `/pypi/<project>/json`, and the project's summary. @throws {UpstreamRefused} */
 export function readLegacyJson(
@@ -9,25 +11,10 @@ export function readLegacyJson(
   const {info, releases} = parseObject(text, where)
   return {
     files: (isRecord(releases) ? Object.values(releases) : []).flatMap(release =>
-      Array.isArray(release) ? release.flatMap(file => (isRecord(file) ? readFile(file) : [])) : [],
+      readFiles(release, keys, file => ({
+        yanked: file['yanked'] === true ? (textOf(file['yanked_reason']) ?? '') : undefined,
+      })),
     ),
     summary: isRecord(info) ? textOf(info['summary']) : undefined,
   }
-}
-
-function readFile(file: Record<string, unknown>): FoundFile[] {
-  const filename = textOf(file['filename'])
-  const href = textOf(file['url'])
-  if (filename === undefined || href === undefined) return []
-  return [
-    {
-      filename,
-      href,
-      hashes: hashesOf(file['digests']),
-      requiresPython: textOf(file['requires_python']),
-      size: sizeOf(file['size']),
-      uploadTime: timeOf(file['upload_time_iso_8601']),
-      yanked: file['yanked'] === true ? (textOf(file['yanked_reason']) ?? '') : undefined,
-    },
-  ]
 }
