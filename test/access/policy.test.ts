@@ -272,6 +272,39 @@ describe('lists of groups in the settings', () => {
 })
 
 describe('a log-in', () => {
+  it('whose header came before is as right as what is stored now', async () => {
+    const {config, open} = await openSql()
+    await using mine: Access = await open()
+    await using others: Access = await open()
+    const policy = new AccessPolicy(mine, config)
+    const writer = others.writer!
+    const passwordHash = await hashPassword('one', {rounds: 1000})
+    const add = () => writer.addAccount({username: 'bob', passwordHash, admin: false, pending: false})
+    const logIn = async (password: string, header: string) => {
+      await policy.authenticate('bob', password, 'here', header)
+      await policy.authenticate('bob', password, 'here', header)
+      return policy.recall(header)?.username
+    }
+    await add()
+    assert.equal(policy.recall('Basic 1'), undefined)
+    assert.equal(await logIn('wrong', 'Basic 0'), undefined)
+    assert.equal(await logIn('one', 'Basic 1'), 'bob')
+    assert.equal(policy.recall('Basic 2'), undefined)
+    policy.forgetCredentials()
+    assert.equal(policy.recall('Basic 1'), undefined)
+
+    assert.equal(await logIn('one', 'Basic 1'), 'bob')
+    await writer.setPasswordHash('bob', await hashPassword('two', {rounds: 1000}))
+    await policy.find('bob')
+    assert.equal(policy.recall('Basic 1'), undefined)
+    assert.equal(await logIn('two', 'Basic 2'), 'bob')
+    await writer.deleteUser('bob')
+    await policy.find('bob')
+    assert.equal(policy.recall('Basic 2'), undefined)
+    await add()
+    await policy.find('bob')
+    assert.equal(policy.recall('Basic 2'), undefined)
+  })
   it('is answered at once the second time, and not after the password, the user or approval is gone', async () => {
     const {config, open} = await openSql()
     await using mine: Access = await open()

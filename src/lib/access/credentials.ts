@@ -14,10 +14,14 @@ export class VerifiedCredentials {
   readonly #key = randomBytes(32).toString('base64')
   readonly #digests = new LRUCache<string, true>({max: maxRemembered})
 
+  /** What was sent, by its digest, and for whom it was right. Only where there is a stored hash to compare. */
+  readonly #texts = new LRUCache<string, {readonly username: string; readonly passwordHash: string}>({
+    max: maxRemembered,
+  })
+
   digest(username: string, password: string, storedHash: string | undefined): string {
     const text = JSON.stringify([username, storedHash ?? null, password]) // no two lists give the same text
-    // Each request costs this: in one call it is five times as fast as an HMAC, which nobody needs who sees no digest.
-    return hash('sha256', this.#key + text, 'base64')
+    return this.#digestOf(text)
   }
 
   has(digest: string): boolean {
@@ -31,7 +35,23 @@ export class VerifiedCredentials {
       this.#digests.set(digest, true, {ttl: Math.min(seconds, unseenChangeSeconds) * 1000})
   }
 
+  /** @param text in which a name and a password that was verified came, as it was sent: to read it once is enough. */
+  rememberText(text: string, username: string, passwordHash: string | undefined): void {
+    if (passwordHash !== undefined) this.#texts.set(this.#digestOf(text), {username, passwordHash})
+  }
+
+  /** For whom `text` was right, while the stored hash is `passwordHash`. */
+  recall(text: string): {readonly username: string; readonly passwordHash: string} | undefined {
+    return this.#texts.get(this.#digestOf(text))
+  }
+
   clear(): void {
     this.#digests.clear()
+    this.#texts.clear()
+  }
+
+  /** Each request costs one: in one call it is five times as fast as an HMAC, which nobody needs who sees no digest. */
+  #digestOf(text: string): string {
+    return hash('sha256', this.#key + text, 'base64')
   }
 }

@@ -73,19 +73,33 @@ export class Logins {
   /**
    * Who has this name and password, and the stored hash that it was right for; undefined for nobody.
    * @param address from where it comes: wrong passwords from there slow it down
+   * @param text in which both came, for `recall`
    * @throws {TooManyAttempts} @throws {Unavailable} when too many wait to be verified
    */
   verify(
     username: string,
     password: string,
     address?: string,
+    text?: string,
   ): Verified | undefined | Promise<Verified | undefined> {
     return whenReady(this.find(username), known => {
       const {account, identity} = known
       const digest = this.#verified.digest(username, password, account?.passwordHash)
-      if (identity && this.#verified.has(digest)) return {identity, passwordHash: account?.passwordHash}
+      if (identity && this.#verified.has(digest)) {
+        const passwordHash = account?.passwordHash
+        if (text !== undefined) this.#verified.rememberText(text, username, passwordHash)
+        return {identity, passwordHash}
+      }
       return this.#verifyOnce(digest, {username, password, address, known})
     })
+  }
+
+  /** Who is let in with `text` again, at once; undefined for whoever has to be verified. */
+  recall(text: string): Identity | undefined {
+    const known = this.#verified.recall(text)
+    const found = known && this.find(known.username)
+    if (!found || found instanceof Promise) return undefined
+    return found.account?.passwordHash === known.passwordHash ? found.identity : undefined
   }
 
   /** Forgets verified passwords, as after SIGHUP. */

@@ -65,14 +65,21 @@ export class AccessPolicy {
    * Who has this name and password; undefined for nobody. A log-in that was verified before is answered at once, any
    * other costs one hash, unknown users included.
    * @param address from where it comes: wrong passwords from there slow it down
+   * @param text in which both came, for `recall`
    * @throws {TooManyAttempts} @throws {Unavailable} when too many wait to be verified
    */
   authenticate(
     username: string,
     password: string,
     address?: string,
+    text?: string,
   ): Identity | undefined | Promise<Identity | undefined> {
-    return whenReady(this.verify(username, password, address), verified => verified?.identity)
+    return whenReady(this.#logins.verify(username, password, address, text), verified => verified?.identity)
+  }
+
+  /** Who is let in with `text` again, at once; undefined for whoever has to be authenticated. */
+  recall(text: string): Identity | undefined {
+    return this.#logins.recall(text)
   }
 
   /** As `authenticate`, with the stored hash that the password was right for. */

@@ -59,6 +59,8 @@ export interface Context extends Backends {
  */
 export function identify(context: Context, request: FastifyRequest): Identity | Promise<Identity> {
   const {authorization, cookie} = request.headers
+  const known = authorization === undefined ? undefined : context.policy.recall(authorization)
+  if (known) return remembered(context, request, known)
   const credentials = authorization === undefined ? undefined : basicCredentials(authorization)
   const token = authorization === undefined ? undefined : tokenIn(authorization, credentials)
   const {policy, address, sessions} = context
@@ -71,7 +73,7 @@ export function identify(context: Context, request: FastifyRequest): Identity | 
       context,
       request,
       username,
-      policy.authenticate(username, password, address.client(request)),
+      policy.authenticate(username, password, address.client(request), authorization),
     )
   }
   if (cookie === undefined) return anonymous
