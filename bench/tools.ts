@@ -1,8 +1,7 @@
 import {spawn, execFile} from 'node:child_process'
 import {readFile, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
 import {promisify} from 'node:util'
-import {repoRoot} from '../test/support/paths.js'
+import {binPath} from '../test/commands/tool.js'
 import {tempDir} from '../test/support/temp.js'
 import {fillStorage} from './data.js'
 import {median, number, timed, type Row} from './report.js'
@@ -13,7 +12,7 @@ const run = promisify(execFile)
 export const runTool = (name: string, args: readonly string[]) =>
   run(process.execPath, [launcher(name), ...args], {maxBuffer: 1e9})
 
-export const launcher = (name: string): string => join(repoRoot, 'bin', `ppc-${name}.js`)
+export const launcher = (name: string): string => binPath(`ppc-${name}`)
 
 /** Runs a program and returns the most memory that it and its children held, in MB, and its wall time in seconds. */
 export async function peak(

@@ -13,6 +13,7 @@ import {FileNotes} from './notes.js'
 import {deleteFile, putFile, putLink} from './put.js'
 import {describeFile, readSmallFile} from './read.js'
 import {checkComponent} from '../layout.js'
+import {streamOf} from '../small-body.js'
 import {
   ObjectMissing,
   type Body,
@@ -212,12 +213,4 @@ class FileStore implements ObjectStore {
     if (isMissing(error)) return new ObjectMissing(`${key} is not stored`, {cause: error})
     return storageFailure(error, `${key} can't be read from ${this.name}`)
   }
-}
-
-/** Cheaper than one that reads when it is asked. */
-function streamOf(bytes: Buffer): Readable {
-  const stream = new Readable({read: () => undefined})
-  if (bytes.length > 0) stream.push(bytes)
-  stream.push(null)
-  return stream
 }

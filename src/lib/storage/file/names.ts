@@ -1,4 +1,4 @@
-import {createHash, randomBytes} from 'node:crypto'
+import {createHash, randomUUID} from 'node:crypto'
 import {opendir, lstat, rm, rmdir} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -10,7 +10,10 @@ export const metaEnding = '.meta'
 export const metaPath = (path: string): string => path + metaEnding
 
 /** A new name for a file that is still being written, in the root of a store or in its `spoolDirectory`. */
-export const temporaryName = (): string => `.ppc-upload-${randomBytes(8).toString('hex')}${metaEnding}`
+export const temporaryName = (): string => `.ppc-upload-${randomDigits()}${metaEnding}`
+/** 16 hex digits. Node draws randomness for 128 UUIDs at once, for bytes each time. */
+const randomDigits = () => randomUUID().replaceAll('-', '').slice(-16)
+
 /** The name of the lock, a directory, under which an object is replaced. */
 export const lockName = (key: string): string =>
   `.ppc-lock-${createHash('sha256').update(key).digest('hex').slice(0, 16)}${metaEnding}`

@@ -2,6 +2,7 @@ import {closeSync, constants, fstatSync, openSync, readSync, statSync, type BigI
 import {errorCode, isMissing} from './errors.js'
 import {largestMetadata, parseMetadata} from './metadata.js'
 import {metaPath} from './names.js'
+import {smallSize} from '../small-body.js'
 import type {ObjectMetadata, StoredObject} from '../storage.js'
 
 // These calls are synchronous on purpose: each takes some microseconds, as a promise it would cost ten times as much
@@ -77,9 +78,6 @@ function readAll(handle: number, size: number): Buffer {
   }
   return buffer.subarray(0, length)
 }
-
-/** Bytes. Larger files are streamed. */
-const smallSize = 1 << 17
 
 /** All of a small file by the fewest calls. Undefined: it is none. */
 export function readSmallFile(path: string): Buffer | undefined {

@@ -3,10 +3,8 @@ import {copyFile} from 'node:fs/promises'
 import {pipeline} from 'node:stream/promises'
 import {StorageFailed} from '../../errors.js'
 import {readWhole} from '../block-reader.js'
+import {smallSize} from '../small-body.js'
 import type {Body} from '../storage.js'
-
-/** Bytes. Up to here a file is written by one call, as most wheels are small and streams cost more than they do. */
-const smallSize = 1 << 17
 
 /**
  * Brings the bytes to a file in the same file system as `path`: the body's own file, when it may be moved and lies

@@ -6,6 +6,7 @@ import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
 import {parseHead, type Head} from './head.js'
 import {atObject, describeObject, type S3Place} from './place.js'
 import {askQuickly} from './quick-request.js'
+import {collect, smallSize, streamOf} from '../small-body.js'
 import type {ByteRange} from '../storage.js'
 
 /** What GET answers: the bytes, and of which range they are. */
@@ -29,16 +30,22 @@ export async function readObject(place: S3Place, key: string, range?: ByteRange)
     }),
   )
   if (first === undefined) return Readable.from([])
-  return streamOf(place, key, first, first.ContentRange === undefined ? 0 : (range?.start ?? 0))
+  return resumingStream(place, key, first, first.ContentRange === undefined ? 0 : (range?.start ?? 0))
 }
 
-/** @throws {ObjectMissing} */
+/** Small objects come whole. @throws {ObjectMissing} */
 export async function fetchObject(place: S3Place, key: string) {
   const answer = await atObject(place, key, "can't be read", () => getObject(place, key, undefined))
-  return {object: describeObject(key, answer), bytes: streamOf(place, key, answer, 0)}
+  return {object: describeObject(key, answer), bytes: await bytesOf(place, key, answer)}
 }
 
-function streamOf(place: S3Place, key: string, first: Got, start: number): Readable {
+async function bytesOf(place: S3Place, key: string, answer: Got): Promise<Readable> {
+  const {ContentLength: size = Infinity, Body: body} = answer
+  const whole = size <= smallSize ? await collect(body).catch(() => undefined) : undefined
+  return whole?.length === size ? streamOf(whole) : resumingStream(place, key, answer, 0)
+}
+
+function resumingStream(place: S3Place, key: string, first: Got, start: number): Readable {
   const stream = Readable.from(bytes(place, key, first, start), {objectMode: false, highWaterMark: 1 << 18})
   // one that is destroyed before it was read would keep its connection for ever
   return stream.once('close', () => first.Body.destroy())

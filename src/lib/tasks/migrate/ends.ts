@@ -1,7 +1,8 @@
 import type {Readable} from 'node:stream'
-import {createHash} from 'node:crypto'
+import {createHash, hash} from 'node:crypto'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
+import {collect, smallSize} from '../../storage/small-body.js'
 import {ObjectMissing, type ListedObject, type Oddity} from '../../storage/storage.js'
 import type {Bandwidth} from './bandwidth.js'
 
@@ -43,6 +44,19 @@ export async function* readFile(
   }
 }
 
+/** As `readFile`, of a file that fits in memory. */
+export async function readSmallFile(
+  {bandwidth, signal}: Ends,
+  storage: PackageStorage,
+  file: DistFile,
+  opened?: Readable,
+): Promise<Buffer> {
+  const bytes = await collect(opened ?? (await storage.open(file)))
+  signal?.throwIfAborted()
+  await bandwidth?.take(bytes.length)
+  return bytes
+}
+
 export interface BytesRead {
   /** Hex. */
   readonly sha256: string
@@ -51,11 +65,15 @@ export interface BytesRead {
 
 /** Reads all of a file. @throws {ObjectMissing} */
 export async function digestOf(ends: Ends, storage: PackageStorage, file: DistFile): Promise<BytesRead> {
-  const hash = createHash('sha256')
+  if ((file.data.size ?? Infinity) <= smallSize) {
+    const bytes = await readSmallFile(ends, storage, file)
+    return {sha256: hash('sha256', bytes), size: bytes.length}
+  }
+  const digest = createHash('sha256')
   let size = 0
   for await (const chunk of readFile(ends, storage, file)) {
-    hash.update(chunk)
+    digest.update(chunk)
     size += chunk.length
   }
-  return {sha256: hash.digest('hex'), size}
+  return {sha256: digest.digest('hex'), size}
 }

@@ -1,9 +1,10 @@
-import {createHash} from 'node:crypto'
+import {createHash, hash} from 'node:crypto'
 import {Readable} from 'node:stream'
 import {StorageFailed} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
+import {collect, smallSize} from '../../storage/small-body.js'
 import type {Body} from '../../storage/storage.js'
-import {readFile, type Ends} from './ends.js'
+import {readFile, readSmallFile, type Ends} from './ends.js'
 
 /** What is stored is not what was published. */
 export class DamagedSource extends StorageFailed {
@@ -32,20 +33,30 @@ export class SourceBody implements Body {
   }
 
   async whole(): Promise<Buffer> {
-    const chunks: Buffer[] = []
-    for await (const chunk of this.#read()) chunks.push(chunk)
-    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    if (this.size > smallSize) return collect(this.open())
+    const bytes = await readSmallFile(this.ends, this.ends.source, this.file, this.#takeOpened())
+    this.#check(hash('sha256', bytes))
+    return bytes
   }
 
   async *#read(): AsyncGenerator<Buffer> {
-    const hash = createHash('sha256')
-    const {opened} = this
-    this.opened = undefined
-    for await (const chunk of readFile(this.ends, this.ends.source, this.file, opened)) {
-      hash.update(chunk)
+    const digest = createHash('sha256')
+    for await (const chunk of readFile(this.ends, this.ends.source, this.file, this.#takeOpened())) {
+      digest.update(chunk)
       yield chunk
     }
-    this.sha256 = hash.digest('hex')
+    this.#check(digest.digest('hex'))
+  }
+
+  #takeOpened(): Readable | undefined {
+    const {opened} = this
+    this.opened = undefined
+    return opened
+  }
+
+  /** @throws {DamagedSource} */
+  #check(sha256: string): void {
+    this.sha256 = sha256
     const recorded = this.file.data.hash_sha256?.toLowerCase()
     if (recorded !== undefined && recorded !== this.sha256) throw new DamagedSource()
   }
