@@ -42,6 +42,7 @@ const settings = {
   'storage.dir': '%(here)s/packages',
   'db.url': 'sqlite:///%(here)s/cache.db',
   'auth.rounds': '1000',
+  'session.validate_key': 'key',
 }
 type Rights = '' | 'r' | 'w' | 'rw'
 /** `free` has no rules. Somebody who is not logged in, by wrong credentials too, is a stranger. */
@@ -267,13 +268,29 @@ for (const place of placeNames) {
         assert.equal(await comesIn({authorization}), false, authorization)
       }
     })
-    it('a password of a megabyte is refused like any other', async () => {
-      const form = new URLSearchParams({username: 'rita', password: 'x'.repeat(1_000_000)})
-      const answer = await server.app.inject({
-        ...{method: 'POST', url: '/login', payload: form.toString(), remoteAddress: '10.3.0.1'},
-        headers: {'content-type': 'application/x-www-form-urlencoded'},
-      })
-      assert.ok([400, 403, 413].includes(answer.statusCode), String(answer.statusCode))
+    it('a session begins with the right password only, and has the rights of its user', async () => {
+      const logIn = (username: string, password: string) => {
+        guesses += 1
+        return server.app.inject({
+          ...{method: 'POST', url: '/login', remoteAddress: `10.3.0.${guesses & 255}`},
+          headers: {'content-type': 'application/x-www-form-urlencoded'},
+          payload: new URLSearchParams({username, password}).toString(),
+        })
+      }
+      for (const password of ['', 'rita', `${passwordOf('rita')}\0`, 'x'.repeat(1_000_000)]) {
+        const {statusCode, cookies} = await logIn('rita', password)
+        assert.ok([400, 403, 413].includes(statusCode), String(statusCode))
+        assert.deepEqual(cookies, [])
+      }
+      for (const [name, status] of [
+        ['rita', 200],
+        ['otto', 403],
+      ] as const) {
+        const [cookie] = (await logIn(name, passwordOf(name))).cookies
+        assert.ok(cookie)
+        const answer = await ask('GET', secret, {cookie: `${cookie.name}=${cookie.value}`})
+        assert.equal(answer.statusCode, status, name)
+      }
     })
 
     if (canWrite(place)) {
