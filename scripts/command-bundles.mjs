@@ -72,7 +72,6 @@ export async function writeCommandBundles(root) {
     absWorkingDir: root,
     outdir: out,
     bundle: true,
-    keepNames: true, // names of errors are looked at
     legalComments: 'none', // they are in LICENSES.txt
     platform: 'node',
     target: 'node20',

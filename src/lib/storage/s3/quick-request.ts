@@ -2,6 +2,7 @@ import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {objectUrl} from './object-url.js'
 import type {S3Place} from './place.js'
+import {sendOver} from './quick-connection.js'
 import {signHeaders} from './sign-headers.js'
 import {encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
@@ -50,10 +51,9 @@ async function send(
   const {userAgent = 'ppc-toolkit', userAgentExtra = '', payloadSigningEnabled} = settings.values
   const signer = await client.config.credentials()
   const url = objectUrl(settings, region, key, true)
-  url.search = Object.keys(query)
-    .sort()
-    .map(name => `${encodePart(name)}=${encodePart(query[name] ?? '')}`)
-    .join('&')
+  const names = Object.keys(query).sort()
+  if (names.length > 0)
+    url.search = names.map(name => `${encodePart(name)}=${encodePart(query[name] ?? '')}`).join('&')
   const isUnsigned = payloadSigningEnabled === false && url.protocol === 'https:'
   const signed = signHeaders(
     {
@@ -68,24 +68,22 @@ async function send(
     region,
     new Date(Date.now() + client.config.systemClockOffset), // which the SDK has learnt
   )
-  const {response} = (await client.config.requestHandler.handle(
-    {
-      method,
-      protocol: url.protocol,
-      hostname: url.hostname,
-      ...(url.port !== '' && {port: Number(url.port)}),
-      path: url.pathname + url.search,
-      query: {},
-      headers: {
-        ...signed,
-        'user-agent': `${userAgent} ${userAgentExtra}`.trim(),
-        ...(content && {'content-length': String(content.length)}),
-      },
-      body: content,
+  const answer = await sendOver(client, {
+    method,
+    url,
+    headers: {
+      ...signed,
+      'user-agent': `${userAgent} ${userAgentExtra}`.trim(),
+      ...(content && {'content-length': String(content.length)}),
     },
-    {...(signal && {abortSignal: signal})},
-  )) as {response: QuickAnswer}
-  return response
+    content,
+    signal,
+  })
+  return {
+    statusCode: answer.statusCode ?? 0,
+    headers: answer.headers as Readonly<Record<string, string>>, // only `set-cookie` is a list
+    body: answer,
+  }
 }
 
 const sha256OfNothing = sha256('')

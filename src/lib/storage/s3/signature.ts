@@ -1,4 +1,4 @@
-import {createHash, createHmac} from 'node:crypto'
+import {createHmac, hash} from 'node:crypto'
 
 /** By whom a request is signed. */
 export interface Signer {
@@ -16,8 +16,10 @@ export interface Scope {
 }
 
 export function scopeOf(now: Date, region: string): Scope {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '')
-  return {time, scope: `${time.slice(0, 8)}/${region}/s3/aws4_request`}
+  const [date = '', clock = ''] = now.toISOString().split('T') // regular expressions would take longer than the rest
+  const day = date.slice(0, 4) + date.slice(5, 7) + date.slice(8)
+  const time = `${day}T${clock.slice(0, 2)}${clock.slice(3, 5)}${clock.slice(6, 8)}Z`
+  return {time, scope: `${day}/${region}/s3/aws4_request`}
 }
 
 /** In hex. @param canonical the request in the form in which it is signed. */
@@ -31,7 +33,7 @@ export function signatureOf(
   return hmac(keyFor(secretAccessKey, scope), text).toString('hex')
 }
 
-export const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex')
+export const sha256 = (content: string | Buffer): string => hash('sha256', content, 'hex')
 
 /** The last one is the next one, until midnight. */
 let lastKey: {readonly secret: string; readonly scope: string; readonly key: Buffer} | undefined
