@@ -9,6 +9,7 @@ import {PpcCommand, configArgument, waitFlag} from '../lib/terminal/command.js'
 import {writePrivateFile} from '../lib/terminal/output-file.js'
 
 export default class Export extends PpcCommand {
+  static override audit = 'access.export'
   static override summary = 'Write all users, groups and permissions as JSON.'
   static override description =
     'Holds password hashes, never passwords. ppc-import reads it, and so does pypicloud. Opens nothing but the access ' +

@@ -16,6 +16,7 @@ const someNames = 10
 const manyNames = 10_000
 
 export default class Import extends AccessCommand {
+  static override audit = 'access.import'
   static override summary = 'Add the users, groups and permissions of an export.'
   static override description =
     'Reads what ppc-export, pypicloud or /admin/acl.json.gz wrote, plain or gzip. Adds what is missing and takes over who ' +

@@ -12,6 +12,7 @@ import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {count, number, startProgress} from '../lib/terminal/progress.js'
 
 export default class RebuildCache extends PpcCommand {
+  static override audit = 'cache.rebuild'
   static override summary = 'List the storage anew and bring the cache in step with it.'
   static override description =
     'Safe while servers run: the index is complete at every moment, what is published or deleted meanwhile stays so, and ' +

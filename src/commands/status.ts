@@ -6,6 +6,7 @@ import {configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {ProjectCommand, reasonFlag} from '../lib/terminal/project-command.js'
 
 export default class Status extends ProjectCommand {
+  static override audit = 'project.status'
   static override summary =
     'Show or set the status of a project: active, archived, quarantined or deprecated.'
   static override description =

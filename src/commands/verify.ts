@@ -11,6 +11,7 @@ import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {count, number, size, startProgress} from '../lib/terminal/progress.js'
 
 export default class Verify extends PpcCommand {
+  static override audit = 'storage.repair'
   static override summary = 'Compare storage, cache and the digests of all files.'
   static override description =
     'Reports files that are missing, not listed, damaged, doubled or in directories where nobody looks, rows that say ' +
@@ -41,6 +42,10 @@ export default class Verify extends PpcCommand {
     }),
     ...quietFlag,
     ...waitFlag,
+  }
+
+  protected override auditAction(flags: Readonly<Record<string, unknown>>): string | undefined {
+    return flags['repair'] === true ? super.auditAction(flags) : undefined
   }
 
   async run(): Promise<VerifyReport> {

@@ -5,6 +5,7 @@ import {configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {ProjectCommand, reasonFlag} from '../lib/terminal/project-command.js'
 
 export default class Yank extends ProjectCommand {
+  static override audit = 'project.yank'
   static override summary = 'Take a release, or one file of it, out of what installers choose by themselves.'
   static override description =
     'It stays where it is: who asks for exactly that version gets it, with the reason as a warning. Files that are added to ' +
@@ -24,6 +25,10 @@ export default class Yank extends ProjectCommand {
     undo: Flags.boolean({summary: 'Take it back.', default: false, exclusive: ['reason']}),
     ...quietFlag,
     ...waitFlag,
+  }
+
+  protected override auditAction(flags: Readonly<Record<string, unknown>>): string {
+    return flags['undo'] === true ? 'project.unyank' : Yank.audit
   }
 
   async run(): Promise<{project: string; yanked: boolean; files: string[]}> {

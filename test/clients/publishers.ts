@@ -33,7 +33,9 @@ export async function prepare({project, prepare: own}: Publisher, directory: str
   await writeFile(
     join(directory, 'pyproject.toml'),
     `[project]\nname = "${project}"\nversion = "1.0"\ndescription = "${summary}"\nrequires-python = ">=3.8"\n` +
-      `authors = [{name = "a", email = "a@example.com"}]\n[tool.poetry]\npackages = []\n`,
+      `authors = [{name = "a", email = "a@example.com"}]\n[tool.poetry]\npackages = []\n` +
+      // of which poetry 1 knows nothing yet
+      `name = "${project}"\nversion = "1.0"\ndescription = "${summary}"\nauthors = ["a <a@example.com>"]\n`,
   )
 }
 
@@ -54,6 +56,21 @@ const twine = (name: 'twine' | 'twine-5'): Publisher => ({
     ),
 })
 
+const poetry = (name: 'poetry' | 'poetry-1'): Publisher => ({
+  program: name,
+  project: `acme-by-${name}`,
+  publish: ({directory, url, username, password}) =>
+    runProgram(program(name), ['publish', '--no-interaction', '-r', 'ours', '-u', username, '-p', password], {
+      cwd: directory,
+      env: {
+        POETRY_CONFIG_DIR: join(directory, 'config'),
+        POETRY_CACHE_DIR: join(directory, 'cache'),
+        POETRY_REPOSITORIES_OURS_URL: url,
+        POETRY_VIRTUALENVS_CREATE: 'false',
+      },
+    }),
+})
+
 export const publishers: readonly Publisher[] = [
   twine('twine'),
   twine('twine-5'),
@@ -70,24 +87,8 @@ export const publishers: readonly Publisher[] = [
         {cwd: directory, env: {UV_CACHE_DIR: join(directory, 'cache')}},
       ),
   },
-  {
-    program: 'poetry',
-    project: 'acme-by-poetry',
-    publish: ({directory, url, username, password}) =>
-      runProgram(
-        program('poetry'),
-        ['publish', '--no-interaction', '-r', 'ours', '-u', username, '-p', password],
-        {
-          cwd: directory,
-          env: {
-            POETRY_CONFIG_DIR: join(directory, 'config'),
-            POETRY_CACHE_DIR: join(directory, 'cache'),
-            POETRY_REPOSITORIES_OURS_URL: url,
-            POETRY_VIRTUALENVS_CREATE: 'false',
-          },
-        },
-      ),
-  },
+  poetry('poetry'),
+  poetry('poetry-1'),
   {
     program: 'hatch',
     project: 'acme-by-hatch',

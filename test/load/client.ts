@@ -123,7 +123,10 @@ export class Client {
   protected async readHtml(): Promise<void> {
     const project = this.#project()
     const answer = await this.#ask('GET', `/simple/${project}/`, {accept: 'text/html'})
-    if (answer?.status !== 200) return this.#expectAbsent(project, answer)
+    if (answer?.status !== 200) {
+      this.#expectAbsent(project, answer)
+      return
+    }
     const text = answer.bytes.toString()
     for (const {filename, state} of this.truth.of(project)) {
       const isListed = text.includes(`>${filename}<`)
@@ -144,7 +147,10 @@ export class Client {
     const file = this.#anyFile()
     if (!file) return
     const answer = await this.#ask('GET', pathOf(file))
-    if (answer?.status !== 200) return this.#expectGone(file, answer)
+    if (answer?.status !== 200) {
+      this.#expectGone(file, answer)
+      return
+    }
     if (!answer.bytes.equals(file.bytes)) this.told.faults.push(`${file.filename} has other bytes`)
     if (file.state === 'gone') this.told.faults.push(`${file.filename} was deleted and is sent`)
   }
@@ -155,7 +161,10 @@ export class Client {
     const first = this.chance.between(0, file.bytes.length - 1)
     const last = this.chance.between(first, file.bytes.length - 1)
     const answer = await this.#ask('GET', pathOf(file), {range: `bytes=${first}-${last}`})
-    if (answer?.status !== 206) return this.#expectGone(file, answer)
+    if (answer?.status !== 206) {
+      this.#expectGone(file, answer)
+      return
+    }
     if (!answer.bytes.equals(file.bytes.subarray(first, last + 1)))
       this.told.faults.push(`${file.filename}: other bytes from ${first} to ${last}`)
   }
@@ -172,7 +181,10 @@ export class Client {
 
   protected async list(): Promise<void> {
     const answer = await this.#ask('GET', '/simple/', {accept: pageType})
-    if (answer?.status !== 200) return this.#expectAway(answer, 'GET /simple/')
+    if (answer?.status !== 200) {
+      this.#expectAway(answer, 'GET /simple/')
+      return
+    }
     const {projects} = JSON.parse(answer.bytes.toString()) as {projects: {name: string}[]}
     const names = new Set(projects.map(({name}) => name))
     for (const {project} of this.truth.here())

@@ -19,9 +19,10 @@ export async function disturb(
   tell: (what: string) => void,
 ): Promise<void> {
   const wait = (ms: number) => sleep(ms, undefined, {signal: stop}).catch(() => undefined)
-  while (!stop.aborted) {
+  const isOver = () => stop.aborted
+  while (!isOver()) {
     await wait(chance.between(500, 3000))
-    if (stop.aborted) return
+    if (isOver()) return
     const kind = chance.weighted({kill: 4, freeze: 3, worker: 2})
     const name = chance.oneOf(Object.keys(services))
     const service = services[name]

@@ -5,6 +5,7 @@ import {startService} from '../services/index.js'
 import {freePort} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
+import {fakeUpstream} from '../support/upstream.js'
 import {waitFor} from '../support/wait.js'
 import {buildWheel} from '../support/wheels.js'
 import {openSettings, startChild, writeIni} from './child-server.js'
@@ -42,7 +43,7 @@ describe('/readyz', needs('redis'), () => {
 const fetchUntil = (url: string, status: number): Promise<Record<string, string>> =>
   waitFor(`${url} answers ${status}`, async () => {
     const answer = await fetch(url, {signal: AbortSignal.timeout(3000)})
-    const parts = (await answer.json()) as Record<string, string>
+    const parts = (await answer.json().catch(() => ({}))) as Record<string, string>
     return answer.status === status && parts
   })
 
@@ -65,6 +66,43 @@ describe('/metrics', () => {
     for (const backend of ['access', 'cache', 'storage'])
       assert.match(figures, new RegExp(`^ppc_backend_up\\{backend="${backend}"\\} 1$`, 'm'))
     assert.equal((await fetch(`http://127.0.0.1:${port}/simple/`)).status, 404)
+  })
+})
+
+describe('/metrics of an upstream', () => {
+  it('tells what it was asked, how it answered, and which pages were kept', async () => {
+    await using dir = await tempDir()
+    await using upstream = await fakeUpstream()
+    await upstream.addProject('there', ['1.0'])
+    const port = await freePort()
+    const fallback = {
+      'pypi.fallback': 'cache',
+      'pypi.fallback_base_url': upstream.url,
+      'pypi.cache_update': 'everyone',
+    }
+    await writeIni(dir.join('server.ini'), {...settings, ...fallback, 'metrics.port': String(port)})
+    await using server = await startChild(dir.join('server.ini'))
+    await fetchUntil(`${server.url}/simple/there/`, 200) // first the cache has to be complete
+    assert.equal((await fetch(`${server.url}/simple/there/`)).status, 200)
+    assert.equal((await fetch(`${server.url}/simple/missing/`)).status, 404)
+    const file = `${server.url}/api/package/there/there-1.0-py3-none-any.whl`
+    assert.equal((await fetch(file)).status, 200)
+    const figures = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    const figure = (name: string) =>
+      Number(
+        figures
+          .split('\n')
+          .find(line => line.startsWith(`${name} `))
+          ?.split(' ')[1] ?? 0,
+      )
+    const requests = (wanted: string, result: string) =>
+      figure(`ppc_upstream_requests_total{wanted="${wanted}",result="${result}"}`)
+    assert.ok(requests('page', 'answered') >= 1)
+    assert.ok(requests('page', 'absent') >= 1)
+    assert.equal(requests('file', 'answered'), 1)
+    assert.ok(figure('ppc_upstream_pages_total{from="upstream"}') >= 1)
+    assert.equal(figure('ppc_upstream_request_duration_seconds_count{wanted="file"}'), 1)
+    assert.ok(!figures.includes('there'), 'no names in labels')
   })
 })
 

@@ -90,6 +90,8 @@ describe('SIGHUP', () => {
       const [log, audit] = [await read('server.log'), await read('audit.log')]
       return /"msg":"request"/.test(log) && /"action":"login","result":"denied"/.test(audit)
     })
+    const audit = await read('audit.log')
+    assert.equal(audit.split('"action":"config.reload"').length, 2, 'once, whatever the workers')
   })
 })
 

@@ -7,6 +7,7 @@ import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
 import {buildWheel} from '../support/wheels.js'
 import {exampleKeys} from '../storage/s3-services.js'
+import {azureSettings, gcsSettings} from './cloud-settings.js'
 import {basic} from './installation.js'
 import {uploadForm} from './upload-form.js'
 
@@ -84,5 +85,13 @@ describe('of simultaneous uploads to two server processes, one wins', () => {
       ...bucket(gateway.url, gateway.accessKeyId, gateway.secretAccessKey),
       'db.url': await database.createDatabase(),
     })
+  })
+  it('in a bucket of Google', needs('fake-gcs-server'), async () => {
+    await using service = await startService('fake-gcs-server')
+    await oneOfManyWins(gcsSettings(service))
+  })
+  it('in a container of Azure', needs('azurite'), async () => {
+    await using service = await startService('azurite')
+    await oneOfManyWins(azureSettings(service))
   })
 })

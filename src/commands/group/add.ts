@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class GroupAdd extends AccessCommand {
+  static override audit = 'group.add'
   static override summary = 'Make a user a member of a group.'
   static override examples = ['<%= config.bin %> server.ini devs bob']
   static override args = {

@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class GroupCreate extends AccessCommand {
+  static override audit = 'group.create'
   static override summary = 'Create a group without members.'
   static override examples = ['<%= config.bin %> server.ini devs']
   static override args = {config: Args.string(configArgument), group: nameArgument('name of the new group')}

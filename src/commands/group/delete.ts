@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument, yesFlag} from '../../lib/terminal/access-co
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class GroupDelete extends AccessCommand {
+  static override audit = 'group.delete'
   static override summary = 'Delete a group, with its rights. Its members stay users.'
   static override examples = ['<%= config.bin %> server.ini devs', '<%= config.bin %> --yes server.ini devs']
   static override args = {config: Args.string(configArgument), group: nameArgument('name of the group')}

@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class GroupRemove extends AccessCommand {
+  static override audit = 'group.remove'
   static override summary = 'Take a user out of a group.'
   static override examples = ['<%= config.bin %> server.ini devs bob']
   static override args = {

@@ -11,6 +11,7 @@ import {
 } from '../../lib/terminal/principals.js'
 
 export default class PermissionGrant extends AccessCommand {
+  static override audit = 'permission.grant'
   static override summary = 'Give a user or a group rights on a project.'
   static override description =
     'To write does not include to read. The first right on a project takes it from pypi.default_read and ' +

@@ -11,6 +11,7 @@ import {
 } from '../../lib/terminal/principals.js'
 
 export default class PermissionRevoke extends AccessCommand {
+  static override audit = 'permission.revoke'
   static override summary = 'Take rights on a project from a user or a group.'
   static override description =
     'With the last right of all on a project it belongs to pypi.default_read and pypi.default_write again.'

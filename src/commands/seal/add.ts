@@ -4,6 +4,7 @@ import {configArgument, quietFlag, waitFlag} from '../../lib/terminal/command.js
 import {SealCommand} from '../../lib/terminal/seal-command.js'
 
 export default class SealAdd extends SealCommand {
+  static override audit = 'seal.add'
   static override summary = 'Keep a name from the upstream, as if it had been published and deleted here.'
   static override description =
     'For names that another server or pypicloud deleted. Publishing a file of that name lifts the seal.'

@@ -5,6 +5,7 @@ import {configArgument, quietFlag, waitFlag} from '../../lib/terminal/command.js
 import {SealCommand} from '../../lib/terminal/seal-command.js'
 
 export default class SealLift extends SealCommand {
+  static override audit = 'seal.lift'
   static override summary = 'Let a sealed name be the upstream’s again.'
   static override description =
     'From then on, servers that run answer the name as pypi.fallback says: who installs it may get what somebody else has ' +

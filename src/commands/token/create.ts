@@ -13,6 +13,7 @@ interface Created extends ShownToken {
 }
 
 export default class TokenCreate extends AccessCommand {
+  static override audit = 'token.create'
   static override summary = 'Create an API token, with which a program acts for a user.'
   static override description =
     'Prints the token, which is kept nowhere. Clients send it as the password of the user __token__. It never gives more than ' +

@@ -6,6 +6,7 @@ import {AccessCommand} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class TokenRevoke extends AccessCommand {
+  static override audit = 'token.revoke'
   static override summary = 'Revoke an API token, or all of a user.'
   static override description = 'Servers refuse it from the next seconds on.'
   static override examples = [

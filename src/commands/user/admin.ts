@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class UserAdmin extends AccessCommand {
+  static override audit = 'user.admin'
   static override summary = 'Make a user an administrator, or an administrator a user like others.'
   static override examples = ['<%= config.bin %> server.ini ada on', '<%= config.bin %> server.ini bob off']
   static override args = {

@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class UserApprove extends AccessCommand {
+  static override audit = 'user.approve'
   static override summary = 'Let somebody in who has registered.'
   static override examples = ['<%= config.bin %> server.ini pat']
   static override args = {

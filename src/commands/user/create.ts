@@ -12,6 +12,7 @@ interface Created {
 }
 
 export default class UserCreate extends AccessCommand {
+  static override audit = 'user.create'
   static override summary = 'Create a user, or an administrator.'
   static override description =
     'For access backends that can be written, such as pypi.auth = sql. Asks for the password twice, unless told where ' +

@@ -4,6 +4,7 @@ import {AccessCommand, nameArgument, yesFlag} from '../../lib/terminal/access-co
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class UserDelete extends AccessCommand {
+  static override audit = 'user.delete'
   static override summary = 'Delete a user, with its memberships and rights.'
   static override description =
     'Asks before it does. Sessions, API tokens and remembered passwords of the user end with it.'

@@ -11,6 +11,7 @@ interface Changed {
 }
 
 export default class UserPasswd extends AccessCommand {
+  static override audit = 'user.password'
   static override summary = 'Give a user a new password.'
   static override description =
     'Asks for it twice, unless told where to get it. The old one fails from then on.'

@@ -4,6 +4,7 @@ import {AccessCommand} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class UserRegistration extends AccessCommand {
+  static override audit = 'registration.set'
   static override summary = 'Let people register, or not; or say whether they may.'
   static override description = 'Who registers waits for approval: ppc user approve.'
   static override examples = ['<%= config.bin %> server.ini', '<%= config.bin %> server.ini on']

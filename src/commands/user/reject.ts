@@ -5,6 +5,7 @@ import {AccessCommand, nameArgument} from '../../lib/terminal/access-command.js'
 import {configArgument, waitFlag} from '../../lib/terminal/command.js'
 
 export default class UserReject extends AccessCommand {
+  static override audit = 'user.delete'
   static override summary = 'Turn somebody away who has registered.'
   static override examples = ['<%= config.bin %> server.ini pat']
   static override args = {

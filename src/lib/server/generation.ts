@@ -9,7 +9,7 @@ import {removeStaleSpools} from '../index/spool.js'
 import {diskCacheNotices, openDiskCache, type DiskCache} from '../storage/disk-cache/disk-cache.js'
 import {appOf, createContext} from './app.js'
 import {tracked, type Context} from './context.js'
-import {AuditLog} from './operation/audit-log.js'
+import {AuditLog} from '../audit-log.js'
 import type {ProcessParts} from './process-parts.js'
 import {keepCacheComplete, tellMixedNames} from './start-up.js'
 

@@ -1,5 +1,8 @@
 import cluster from 'node:cluster'
+import {resolve} from 'node:path'
+import {AuditLog, type AuditEntry} from '../audit-log.js'
 import type {Config} from '../config/config.js'
+import {operationFields} from '../config/schema/operation.js'
 import {PpcError, UsageError} from '../errors.js'
 import type {ServerLog} from './logging.js'
 import {memoryDatabases} from './memory-databases.js'
@@ -42,6 +45,8 @@ export class Reloader {
 
   /** @param work throws when the new config can't be used; then all is as it was. */
   constructor(
+    /** As it is now. */
+    private readonly present: () => Config,
     private readonly log: ServerLog,
     private readonly metrics: Metrics | undefined,
     private readonly work: () => Promise<ConfigChanges>,
@@ -65,12 +70,27 @@ export class Reloader {
       if (changes.changed.length === 0) logger[level]('reloaded: the config is the same')
       else logger[level](changes, 'the config was reloaded')
       this.#count('done')
+      await this.#audit({result: 'done', ...changes})
     } catch (error) {
       const reason = error instanceof PpcError ? error.message : error
       logger.error({reason}, 'the config can not be used: the server goes on with the old one')
       this.#count('failed')
+      await this.#audit({result: 'refused'})
     }
     this.log.flush()
+  }
+
+  /** By the first process, for all. */
+  async #audit(entry: Pick<AuditEntry, 'result'>): Promise<void> {
+    const config = this.present()
+    const {auditFile} = config.read(operationFields)
+    if (auditFile === undefined || cluster.isWorker) return
+    try {
+      await using audit = await AuditLog.open(resolve(config.directory, auditFile))
+      await audit.record({action: 'config.reload', by: null, ...entry})
+    } catch (err) {
+      this.log.logger.error({err}, 'the audit log could not be written')
+    }
   }
 
   #count(result: 'done' | 'failed'): void {

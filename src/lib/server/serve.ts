@@ -96,23 +96,28 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
       ?.reopen()
       .catch((error: unknown) => logger.error({err: error}, 'still in the old audit log'))
   }
-  const reloader = new Reloader(log, metrics, async () => {
-    await reopen()
-    const next = await readConfig(options.configPath ?? config.file)
-    const changes = configChanges(generation.config, next)
-    if (changes.changed.length > 0) {
-      refuseMemory(generation.config)
-      const before = generation
-      generation = await openGeneration(next, parts)
-      logger.level = next.server.logLevel
-      const retired = before
-        .retire()
-        .catch((error: unknown) => logger.error({err: error}, 'what a reload replaced was not closed'))
-        .finally(() => retiring.delete(retired))
-      retiring.add(retired)
-    }
-    return changes
-  })
+  const reloader = new Reloader(
+    () => generation.config,
+    log,
+    metrics,
+    async () => {
+      await reopen()
+      const next = await readConfig(options.configPath ?? config.file)
+      const changes = configChanges(generation.config, next)
+      if (changes.changed.length > 0) {
+        refuseMemory(generation.config)
+        const before = generation
+        generation = await openGeneration(next, parts)
+        logger.level = next.server.logLevel
+        const retired = before
+          .retire()
+          .catch((error: unknown) => logger.error({err: error}, 'what a reload replaced was not closed'))
+          .finally(() => retiring.delete(retired))
+        retiring.add(retired)
+      }
+      return changes
+    },
+  )
   const end = closing(async () => {
     generation.announceEnd()
     try {

@@ -4,6 +4,7 @@ import {PpcError} from '../errors.js'
 import {UpstreamCopies, type CopiesParts} from '../index/upstream/copies.js'
 import {MixedPages, type MixedPagesParts, type UpstreamAge} from '../index/upstream/mixed-pages.js'
 import {UpstreamIndex} from '../index/upstream/upstream-index.js'
+import type {UpstreamWatch} from '../index/upstream/watch.js'
 
 /** What the routes have of the upstream index. */
 export interface UpstreamServices {
@@ -14,6 +15,7 @@ export interface UpstreamServices {
 
 interface Parts extends Omit<CopiesParts & MixedPagesParts, 'upstream' | 'onFetched' | 'onFailure'> {
   readonly stopping?: AbortSignal | undefined
+  readonly metrics?: {readonly upstream: UpstreamWatch} | undefined
 }
 
 /** Milliseconds that transfers may go on when the server ends: who waits for one asks again. */
@@ -23,6 +25,7 @@ const patience = 30_000
 export function upstreamServices(parts: Parts, log: Logger): UpstreamServices | undefined {
   const index = UpstreamIndex.forConfig(parts.config, {
     warn: (details, message) => log.warn(details, message),
+    watch: parts.metrics?.upstream,
   })
   if (!index) return undefined
   const close = () => void index[Symbol.asyncDispose]()

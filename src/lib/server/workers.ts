@@ -96,23 +96,28 @@ export async function serveByWorkers(
     for (const worker of workersAlive()) worker.send(message)
   }
   let present = config
-  const reloader = new Reloader(log, metrics, async () => {
-    log.reopen()
-    try {
-      const next = await readConfig(order.configPath)
-      const changes = configChanges(present, next)
-      if (changes.changed.length > 0) {
-        refuseMemory(next)
-        await tryBackends(next)
+  const reloader = new Reloader(
+    () => present,
+    log,
+    metrics,
+    async () => {
+      log.reopen()
+      try {
+        const next = await readConfig(order.configPath)
+        const changes = configChanges(present, next)
+        if (changes.changed.length > 0) {
+          refuseMemory(next)
+          await tryBackends(next)
+        }
+        present = next
+        tell(reloadMessage)
+        return changes
+      } catch (error) {
+        tell(reopenMessage)
+        throw error
       }
-      present = next
-      tell(reloadMessage)
-      return changes
-    } catch (error) {
-      tell(reopenMessage)
-      throw error
-    }
-  })
+    },
+  )
   const allCounts = async (): Promise<Counts[]> => {
     const counts = await Promise.all([metrics?.counts(), ...workersAlive().map(countsOf)])
     return counts.filter(one => one !== undefined)

@@ -5,6 +5,7 @@ import {formatProblem} from '../config/problems.js'
 import {Unavailable, type PpcError} from '../errors.js'
 import type {Progress} from './progress.js'
 import {describeError, reportError} from './report-error.js'
+import {auditShell} from './shell-audit.js'
 import {interrupted} from './signals.js'
 
 /** Of commands that open a database or a storage. @param more what else is waited for. */
@@ -34,10 +35,16 @@ export abstract class PpcCommand extends Command {
     'no-color': Flags.boolean({summary: 'No colours; NO_COLOR does the same.', default: false}),
   }
 
+  /** What the audit log calls it. Unset: it changes nothing. */
+  static readonly audit: string | undefined = undefined
+
   /** Aborted by Ctrl-C and SIGTERM. */
   protected readonly signal: AbortSignal = interrupted
   /** Set by commands that know --quiet. */
   protected quiet = false
+  /** The first that was read. */
+  #config: Config | undefined
+  #parsed: {readonly args: Record<string, unknown>; readonly flags: Record<string, unknown>} | undefined
 
   /** A line of the story. Nothing with --quiet or --json. */
   protected tell(message: string, progress?: Progress): void {
@@ -49,6 +56,7 @@ export abstract class PpcCommand extends Command {
   /** Reads and checks a config; its warnings go to stderr, once a file and run. */
   protected async readConfig(path: string): Promise<Config> {
     const config = await readConfig(path)
+    this.#config ??= config
     if (!this.quiet) {
       for (const warning of config.warnings)
         process.stderr.write(`${this.config.bin}: ${formatProblem(warning)}\n`)
@@ -72,6 +80,37 @@ export abstract class PpcCommand extends Command {
         await sleep(Math.min(1000, Math.max(0, end - performance.now())), undefined, {signal: this.signal})
       }
     }
+  }
+
+  /** Undefined for a call that changes nothing. */
+  protected auditAction(flags: Readonly<Record<string, unknown>>): string | undefined {
+    return flags['dry-run'] === true ? undefined : (this.constructor as typeof PpcCommand).audit
+  }
+
+  /** What can't be written is told, and no reason to fail: the change has happened. */
+  protected override async finally(error: Error | undefined): Promise<void> {
+    if (this.#config && this.#parsed) {
+      const {args, flags} = this.#parsed
+      const action = this.auditAction(flags)
+      const others = Object.fromEntries(Object.entries(args).filter(([name]) => name !== 'config'))
+      const command = this.config.bin
+      if (action !== undefined) {
+        await auditShell(this.#config, {action, command, args: others, flags}, error).catch(
+          (failure: unknown) => reportError(this.config.bin, failure),
+        )
+      }
+    }
+    await super.finally(error)
+  }
+
+  protected override async parse<
+    F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    B extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
+  >(options?: Interfaces.Input<F, B, A>, argv?: string[]): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const parsed = await super.parse(options, argv)
+    this.#parsed = parsed
+    return parsed
   }
 
   /** One line, so that cron jobs and pipes can append it to a file. */

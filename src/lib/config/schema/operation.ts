@@ -15,7 +15,7 @@ export const operationFields = {
   }),
   auditFile: optionalText('audit.file', {
     since: 'ours',
-    help: 'File to which a JSON line is appended for every change: uploads, deletions, users, rights, rebuilds, log-ins that failed.',
+    help: 'File to which a JSON line is appended for every change: uploads, deletions, users, rights, rebuilds, log-ins that failed; by the server, and by commands.',
   }),
   addressPerMinute: optionalInt('limits.address_per_minute', {
     min: 1,

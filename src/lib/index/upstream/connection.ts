@@ -4,6 +4,7 @@ import {Agent, buildConnector, ProxyAgent, request, type Dispatcher} from 'undic
 import {environmentProxy} from '../../proxies.js'
 import {AddressGuard, hostOf, type AddressRules} from './addresses.js'
 import {UpstreamDown, UpstreamRefused} from './errors.js'
+import {resultOf, type UpstreamResult, type UpstreamWatch, type Wanted} from './watch.js'
 
 export interface UpstreamCredentials {
   readonly username: string
@@ -15,9 +16,11 @@ export interface ConnectionOptions extends AddressRules {
   readonly credentials?: UpstreamCredentials | undefined
   /** Seconds for a connection, for the beginning of an answer, and between two parts of it. */
   readonly timeoutSeconds: number
+  readonly watch?: UpstreamWatch | undefined
 }
 
 export interface UpstreamRequest {
+  readonly wanted: Wanted
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   /** Seconds until the whole answer must have come. */
@@ -50,7 +53,21 @@ export class UpstreamConnection implements AsyncDisposable {
   }
 
   /** @throws {UpstreamDown} @throws {UpstreamRefused} for an address that is not allowed, and for too many redirects. */
-  async get(url: URL, {headers, totalSeconds}: UpstreamRequest): Promise<UpstreamAnswer> {
+  async get(url: URL, request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const started = performance.now()
+    const tell = (result: UpstreamResult): void =>
+      this.options.watch?.asked(request.wanted, result, (performance.now() - started) / 1000)
+    try {
+      const answer = await this.#follow(url, request)
+      tell(resultOf(answer.status))
+      return answer
+    } catch (error) {
+      tell(error instanceof UpstreamRefused ? 'refused' : 'failed')
+      throw error
+    }
+  }
+
+  async #follow(url: URL, {headers, totalSeconds}: UpstreamRequest): Promise<UpstreamAnswer> {
     const signal = AbortSignal.timeout(totalSeconds * 1000)
     let target = url
     for (let hop = 0; ; hop += 1) {

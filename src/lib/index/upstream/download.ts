@@ -42,6 +42,7 @@ export async function downloadFile(
     new UpstreamRefused(`${show(url)} is larger than ${maxSize} bytes, see pypi.max_upload_size`)
   if ((file.size ?? 0) > maxSize) throw tooLarge()
   const answer = await connection.get(url, {
+    wanted: 'file',
     headers: {accept: '*/*', 'accept-encoding': 'identity'},
     totalSeconds: fileSeconds,
   })

@@ -23,6 +23,7 @@ export async function fetchMetadata(
   const url = new URL(file.url)
   url.pathname += '.metadata'
   const answer = await connection.get(url, {
+    wanted: 'metadata',
     headers: {accept: '*/*', 'accept-encoding': 'gzip'},
     totalSeconds: metadataSeconds,
   })

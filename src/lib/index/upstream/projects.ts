@@ -6,6 +6,7 @@ import {upstreamProject, type UpstreamProject} from './project.js'
 import {readBody} from './read-body.js'
 import {readSimpleHtml} from './simple-html.js'
 import {readSimpleJson} from './simple-json.js'
+import type {UpstreamWatch} from './watch.js'
 
 const accept =
   'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1'
@@ -52,6 +53,7 @@ export interface ProjectsOptions {
   readonly legacyUrl?: string | undefined
   /** Called when a stale page takes the place of one that failed. */
   readonly onStale?: (name: string, error: Error, ageSeconds: number) => void
+  readonly watch?: UpstreamWatch | undefined
 }
 
 /**
@@ -75,13 +77,20 @@ export class UpstreamProjects {
   async find(name: string): Promise<FoundProject> {
     const before = this.#known.get(name)
     const now = performance.now()
-    if (before && before.freshUntil > now) return found(before, false)
+    const {watch} = this.options
+    if (before && before.freshUntil > now) {
+      watch?.pageFrom('kept')
+      return found(before, false)
+    }
     try {
-      return found(await this.#renew(name, before), false)
+      const renewed = await this.#renew(name, before)
+      watch?.pageFrom('upstream')
+      return found(renewed, false)
     } catch (error) {
       if (!(error instanceof UpstreamDown || error instanceof UpstreamRefused)) throw error
       const ageSeconds = before ? age(before) : Infinity
       if (!before || ageSeconds > staleFor) throw error
+      watch?.pageFrom('stale')
       this.options.onStale?.(name, error, ageSeconds)
       return found(before, true)
     }
@@ -114,6 +123,7 @@ export class UpstreamProjects {
     const {connection, simpleUrl} = this.options
     const url = new URL(`${simpleUrl}/${encodeURIComponent(name)}/`)
     const answer = await connection.get(url, {
+      wanted: 'page',
       headers: {accept, 'accept-encoding': 'gzip', ...conditions(before)},
       totalSeconds: pageSeconds,
     })
@@ -164,6 +174,7 @@ export class UpstreamProjects {
     if (legacyUrl === undefined) return undefined
     const url = new URL(`${legacyUrl}/${encodeURIComponent(name)}/json`)
     const answer = await connection.get(url, {
+      wanted: 'page',
       headers: {accept: 'application/json', 'accept-encoding': 'gzip'},
       totalSeconds: pageSeconds,
     })

@@ -6,6 +6,7 @@ import {fetchMetadata} from './metadata.js'
 import {downloadFile, type Downloaded, type DownloadOptions} from './download.js'
 import type {UpstreamFile, UpstreamProject} from './project.js'
 import {UpstreamProjects, type FoundProject} from './projects.js'
+import type {UpstreamWatch} from './watch.js'
 
 /** Bytes. */
 const metadataKept = 8 * 1024 * 1024
@@ -14,6 +15,7 @@ const day = 24 * 3600 * 1000
 export interface UpstreamOptions {
   /** Called when something is worth a line in the log, and the request goes on. */
   readonly warn?: (details: Readonly<Record<string, unknown>>, message: string) => void
+  readonly watch?: UpstreamWatch | undefined
 }
 
 /**
@@ -35,7 +37,7 @@ export class UpstreamIndex implements AsyncDisposable {
     {readonly until: number; readonly project: UpstreamProject}
   >()
 
-  constructor({core}: Pick<Config, 'core'>, {warn}: UpstreamOptions = {}) {
+  constructor({core}: Pick<Config, 'core'>, {warn, watch}: UpstreamOptions = {}) {
     const {baseUrl, simpleUrl, useJson, credentials} = upstreamOf(core)
     const isChosen = core.fallbackBaseUrl !== undefined || core.fallbackUrl !== undefined
     this.#connection = new UpstreamConnection({
@@ -43,9 +45,11 @@ export class UpstreamIndex implements AsyncDisposable {
       allowed: core.upstreamAllowPrivate,
       credentials,
       timeoutSeconds: core.upstreamTimeout,
+      watch,
     })
     this.#projects = new UpstreamProjects({
       connection: this.#connection,
+      watch,
       simpleUrl,
       legacyUrl: useJson && baseUrl !== undefined ? `${baseUrl}/pypi` : undefined,
       onStale: (project, error, ageSeconds) =>

@@ -1,6 +1,6 @@
 import type {FastifyInstance, FastifyRequest} from 'fastify'
 import type {Context} from '../context.js'
-import type {AuditEntry} from './audit-log.js'
+import type {AuditEntry} from '../../audit-log.js'
 
 declare module 'fastify' {
   interface FastifyRequest {

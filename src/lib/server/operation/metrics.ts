@@ -1,6 +1,8 @@
 import type {FastifyInstance} from 'fastify'
 import prometheus from 'prom-client'
+import type {UpstreamWatch} from '../../index/upstream/watch.js'
 import {backendNames, type Readiness} from './readiness.js'
+import {upstreamMetrics} from './upstream-metrics.js'
 
 /** What one process has counted, to be summed with others'. */
 export type Counts = Awaited<ReturnType<prometheus.Registry['getMetricsAsJSON']>>
@@ -10,6 +12,7 @@ const buckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60]
 
 /** What one process counts. Labels have few values: routes of the table, never paths, names or users. */
 export class Metrics {
+  readonly upstream: UpstreamWatch
   readonly #registry = new prometheus.Registry()
   readonly #requests: prometheus.Counter<'method' | 'route' | 'status'>
   readonly #durations: prometheus.Histogram<'method' | 'route'>
@@ -21,6 +24,7 @@ export class Metrics {
   constructor() {
     const registers = [this.#registry]
     prometheus.collectDefaultMetrics({register: this.#registry})
+    this.upstream = upstreamMetrics(this.#registry)
     this.#requests = new prometheus.Counter({
       name: 'ppc_http_requests_total',
       help: 'Requests that were answered, by the route of /openapi.json.',

@@ -2,7 +2,7 @@ import type {FastifyReply, FastifyRequest} from 'fastify'
 import type {Verified} from '../../access/logins.js'
 import {tokenFields} from '../../config/schema/access.js'
 import {registrationOf} from '../accounts.js'
-import type {Context} from '../context.js'
+import {identify, type Context} from '../context.js'
 import {forbidden, redirect} from '../http/errors.js'
 import {readParameters, type Parameters} from '../http/parameters.js'
 import {requireSameSite} from '../http/same-site.js'
@@ -49,7 +49,7 @@ export function loginRoutes(context: Context): Route[] {
     isBrowser(request) ? wayToRoot(request) : `${context.address.root(request)}/`
 
   const getLogin = async (request: FastifyRequest, reply: FastifyReply) => {
-    if (await sessions.find(request)) throw redirect(frontOf(request))
+    if ((await identify(context, request)).username !== undefined) throw redirect(frontOf(request))
     return showLogin(request, reply)
   }
   const postLogin = async (request: FastifyRequest, reply: FastifyReply) => {

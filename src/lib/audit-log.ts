@@ -1,5 +1,5 @@
 import {open, type FileHandle} from 'node:fs/promises'
-import {ExitCode, PpcError} from '../../errors.js'
+import {ExitCode, PpcError} from './errors.js'
 
 /** One change, or an attempt at one. */
 export interface AuditEntry {
