@@ -43,7 +43,7 @@ function everything({name: database, exact}: Dialect, hasTokens: boolean): strin
     SELECT ${Part.groupGrant}, ${exact('p.package')}, ${exact('p.groupname')}, NULL,
       ${flag('p."read"')}, ${flag('p."write"')}
       FROM pypicloud_group_permissions p
-      WHERE p.groupname IN (${specialNames}) OR p.groupname IN (SELECT name FROM pypicloud_groups)${hasTokens ? tokens({exact}) : ''}`
+      WHERE p.groupname IN (${specialNames}) OR EXISTS (SELECT 1 FROM pypicloud_groups g WHERE g.name = p.groupname)${hasTokens ? tokens({exact}) : ''}`
 }
 
 /** Fields of a token in one column, a line each: none of them holds a line break. */
