@@ -1,23 +1,28 @@
 import {randomUUID} from 'node:crypto'
 import {createReadStream} from 'node:fs'
-import {mkdir, open, readdir, rm, stat} from 'node:fs/promises'
+import {mkdir, open, readdir, rm, stat, type FileHandle} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import type {Readable} from 'node:stream'
+import {Readable} from 'node:stream'
 import {StorageFailed} from '../errors.js'
 import {Digester, hashStream, type Digests} from '../packaging/hashes.js'
 import type {Body} from '../storage/storage.js'
 
-/** The bytes of one upload in a file of ours, hashed while they came. The file goes with the scope, unless it was moved. */
+/** The bytes of one upload, hashed while they came. They go with the scope, unless their file was moved. */
 export interface Spool extends AsyncDisposable {
-  readonly path: string
   readonly body: Body
   readonly digests: Digests
 }
 
 const prefix = 'ppc-upload-'
+/** Bytes. Most wheels are smaller, and to write, read, move and remove a file takes longer than all else about them. */
+const smallSize = 1 << 17
+/** Bytes of all small uploads together. Those for which there is no room go to files, as large ones do. */
+const mostInMemory = 16 * 1024 * 1024
+let inMemory = 0
 
 /**
+ * Small uploads are kept in memory, others in a file.
  * @param directory on the file system of the store where that has one, so that publishing moves the file.
  * @throws `tooLarge` past `maxSize` bytes. @throws {StorageFailed} when the disk is full or read-only. Nothing is left
  * behind.
@@ -27,38 +32,88 @@ export async function spool(
   directory: string | undefined,
   options: {maxSize: number; tooLarge: () => Error; blake2: boolean},
 ): Promise<Spool> {
-  const folder = directory ?? tmpdir()
-  const path = join(folder, `${prefix}${randomUUID()}.meta`) // pypicloud's listing dies on other endings
-  const remove = () => rm(path, {force: true})
   const digester = await Digester.open({blake2: options.blake2})
+  let chunks: Buffer[] = []
+  let file: SpoolFile | undefined
+  let held = 0
+  const letGo = () => {
+    inMemory -= held
+    held = 0
+  }
+  const remove = async () => {
+    letGo()
+    await file?.remove()
+  }
   try {
-    await mkdir(folder, {recursive: true})
-    const file = await open(path, 'wx', 0o600)
-    try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        if (digester.size + chunk.length > options.maxSize) {
-          throw options.tooLarge()
-        }
-        const written = file.appendFile(chunk)
-        digester.update(chunk) // while the kernel writes
-        await written
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const size = digester.size + chunk.length
+      if (size > options.maxSize) throw options.tooLarge()
+      if (!file && size <= smallSize && inMemory + chunk.length <= mostInMemory) {
+        chunks.push(chunk)
+        held += chunk.length
+        inMemory += chunk.length
+        digester.update(chunk)
+        continue
       }
-    } finally {
-      await file.close()
+      file ??= await SpoolFile.create(directory ?? tmpdir())
+      const written = file.write([...chunks, chunk])
+      digester.update(chunk) // while the kernel writes
+      await written
+      chunks = []
+      letGo()
     }
+    await file?.close()
   } catch (error) {
+    await file?.close().catch(() => undefined)
     await remove().catch(() => undefined)
     throw isDiskProblem(error)
-      ? new StorageFailed(`the upload can not be written to ${folder}: ${diskProblems[error.code]}`, {
-          cause: error,
-        })
+      ? new StorageFailed(
+          `the upload can not be written to ${directory ?? tmpdir()}: ${diskProblems[error.code]}`,
+          {
+            cause: error,
+          },
+        )
       : error
   }
-  return {
-    path,
-    digests: digester.digest(),
-    body: {size: digester.size, open: () => createReadStream(path), disposablePath: path},
-    [Symbol.asyncDispose]: remove,
+  const body = file ? bodyIn(file.path, digester.size) : bodyOf(Buffer.concat(chunks))
+  return {digests: digester.digest(), body, [Symbol.asyncDispose]: remove}
+}
+
+const bodyIn = (path: string, size: number): Body => ({
+  size,
+  open: () => createReadStream(path),
+  disposablePath: path,
+})
+
+const bodyOf = (bytes: Buffer): Body => ({
+  size: bytes.length,
+  open: () => Readable.from(bytes.length > 0 ? [bytes] : []),
+  whole: () => Promise.resolve(bytes),
+})
+
+class SpoolFile {
+  private constructor(
+    readonly path: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  /** @param folder is made when it is missing. */
+  static async create(folder: string): Promise<SpoolFile> {
+    await mkdir(folder, {recursive: true})
+    const path = join(folder, `${prefix}${randomUUID()}.meta`) // pypicloud's listing dies on other endings
+    return new SpoolFile(path, await open(path, 'wx', 0o600))
+  }
+
+  async write(chunks: readonly Buffer[]): Promise<void> {
+    for (const chunk of chunks) await this.handle.appendFile(chunk)
+  }
+
+  close(): Promise<void> {
+    return this.handle.close()
+  }
+
+  remove(): Promise<void> {
+    return rm(this.path, {force: true})
   }
 }
 

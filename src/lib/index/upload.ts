@@ -37,6 +37,11 @@ export async function readUpload({
 }: Pick<Upload, 'body' | 'filename'>): Promise<ArchiveMetadata> {
   const {size, disposablePath} = body
   const stream = () => body.open()
+  const bytes = await body.whole?.()
+  if (bytes) {
+    const read = (start: number, end: number) => Promise.resolve(bytes.subarray(start, Math.max(start, end)))
+    return readArchive({size, stream, read}, filename, strict)
+  }
   if (disposablePath === undefined)
     return readArchive({size, stream, read: (start, end) => readPart(body, start, end)}, filename, strict)
   const file = await open(disposablePath, 'r')

@@ -1,6 +1,8 @@
 import {existsSync, statfsSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import Sqlite from 'better-sqlite3'
+import {StorageFailed} from '../errors.js'
+import {flushData} from '../flush.js'
 
 export type Handle = Sqlite.Database
 
@@ -22,10 +24,12 @@ export function openHandle(path: string | undefined, options: {readonly readonly
   rememberStatements(handle)
   try {
     handle.pragma('foreign_keys = OFF') // as pypicloud has it: rules for `everyone` refer to no row
-    handle.pragma('synchronous = FULL') // durable once committed, with a write-ahead log too
     // KiB, and the same again for sorting: the library's 16 MB make no query of ours faster
     handle.pragma('cache_size = -4000')
     if (isNew && !onSharedFileSystem(path)) handle.pragma('journal_mode = WAL')
+    // A commit waits for the disk and stops the whole process for so long. With a log nothing can break without that, and
+    // whoever has to be certain of a commit waits beside other work: see `flushLog`.
+    handle.pragma(`synchronous = ${hasWriteAheadLog(handle) ? 'NORMAL' : 'FULL'}`)
     handle.prepare('SELECT count(*) FROM sqlite_master').get() // reads the header: damage and locks show here
     return handle
   } catch (error) {
@@ -64,6 +68,21 @@ const mostStatements = 500
 /** Whether the file has a write-ahead log, in which readers and the writer don't wait for each other. */
 export const hasWriteAheadLog = (handle: Handle): boolean =>
   handle.pragma('journal_mode', {simple: true}) === 'wal'
+
+/**
+ * Waits until everything that was committed is on the disk: in the log, or, where the log has begun anew since, in the file,
+ * to which it only goes after both were synced (https://www.sqlite.org/pragma.html#pragma_synchronous). Many wait for one
+ * sync. The log has no locks that closing a descriptor of it could take away, as the file has.
+ * @throws {StorageFailed} when the disk fails: then nobody can tell whether a commit will last.
+ */
+export async function flushLog(path: string): Promise<void> {
+  try {
+    await flushData(`${path}-wal`)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return // the last to close it has removed it
+    throw new StorageFailed(`${path} was written, but the disk reports an error`, {cause: error})
+  }
+}
 
 /** Moves what the write-ahead log holds into the file, as far as other processes let us. */
 export function checkpoint(handle: Handle): void {

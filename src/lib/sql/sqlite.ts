@@ -7,7 +7,7 @@ import type {Database, Insertion, OneConnection, SqlValue} from './database.js'
 import {explainSqlite, type DatabaseOrigin} from './failures.js'
 import {knexOnSqlite} from './sqlite-client.js'
 import {sqliteDialect} from './sqlite-dialect.js'
-import {checkpoint, hasWriteAheadLog, openHandle, type Handle} from './sqlite-handle.js'
+import {checkpoint, flushLog, hasWriteAheadLog, openHandle, type Handle} from './sqlite-handle.js'
 import type {SqliteUrl} from './url.js'
 
 /** Rows that are read in one go before others have their turn. */
@@ -49,6 +49,8 @@ class SqliteDatabase implements Database {
   readonly shared: boolean
   readonly dialect = sqliteDialect
   readonly knex: Knex
+  /** Its path, when it has a write-ahead log. */
+  readonly #logged: string | undefined
   #closed = false
 
   constructor(
@@ -61,6 +63,7 @@ class SqliteDatabase implements Database {
   ) {
     this.name = `sqlite:${path ?? ':memory:'}`
     this.shared = path !== undefined
+    this.#logged = hasWriteAheadLog(handle) ? path : undefined
     this.knex = knexOnSqlite({handle, busySeconds, explain, onQuery: () => (queries += 1)})
   }
 
@@ -81,7 +84,7 @@ class SqliteDatabase implements Database {
   async transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {
     let begun = false
     try {
-      return await retryWhileBusy(this.busySeconds, async () => {
+      const result = await retryWhileBusy(this.busySeconds, async () => {
         try {
           return await this.knex.transaction(async transaction => {
             begun = true
@@ -92,6 +95,8 @@ class SqliteDatabase implements Database {
           throw refused ? error.cause : error
         }
       })
+      if (this.#logged !== undefined) await flushLog(this.#logged)
+      return result
     } catch (error) {
       throw isBusy(error) ? this.explain(error) : error
     }

@@ -1,8 +1,9 @@
 import {createHash} from 'node:crypto'
-import {readFile, rename, rm, writeFile} from 'node:fs/promises'
+import {readFileSync} from 'node:fs'
+import {rename, rm, writeFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import {isMissing, storageFailure} from './errors.js'
-import {flush} from './flush.js'
+import {flush} from '../../flush.js'
 import {withLock} from './lock.js'
 import {temporaryName} from './names.js'
 import type {RemovableText} from '../storage.js'
@@ -32,9 +33,10 @@ export class FileNotes implements RemovableText {
     }
   }
 
+  // eslint-disable-next-line @typescript-eslint/require-await -- read at every upload, mostly not there: see read.ts
   async read(): Promise<{text: string; version: string} | undefined> {
     try {
-      const text = await readFile(this.#path, 'utf8')
+      const text = readFileSync(this.#path, 'utf8')
       return {text, version: createHash('sha256').update(text).digest('hex')}
     } catch (error) {
       if (isMissing(error)) return undefined

@@ -14,7 +14,7 @@ import {
 import {rename, rm, rmdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errorCode, isMissing} from './errors.js'
-import {flush, flushDescriptor, flushDirectory} from './flush.js'
+import {flush, flushDescriptor, flushDirectory} from '../../flush.js'
 import {isLinkTo, linkFile} from './link.js'
 import {withLock} from './lock.js'
 import {formatMetadata} from './metadata.js'
