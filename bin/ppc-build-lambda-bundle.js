@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import {launch} from './launch.js'
+require('./threads.js')
 
-await launch('ppc-build-lambda-bundle', 'build-lambda-bundle')
+import('./launch.mjs').then(({launch}) => launch('ppc-build-lambda-bundle', 'build-lambda-bundle'))

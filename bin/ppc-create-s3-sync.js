@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import {launch} from './launch.js'
+require('./threads.js')
 
-await launch('ppc-create-s3-sync', 'create-s3-sync')
+import('./launch.mjs').then(({launch}) => launch('ppc-create-s3-sync', 'create-s3-sync'))

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import {launch} from './launch.js'
+require('./threads.js')
 
-await launch('ppc-serve', 'serve')
+import('./launch.mjs').then(({launch}) => launch('ppc-serve', 'serve'))

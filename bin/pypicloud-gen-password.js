@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import {launch} from './launch.js'
+require('./threads.js')
 
-await launch('pypicloud-gen-password', 'gen-password')
+import('./launch.mjs').then(({launch}) => launch('pypicloud-gen-password', 'gen-password'))

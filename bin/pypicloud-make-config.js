@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import {launch} from './launch.js'
+require('./threads.js')
 
-await launch('pypicloud-make-config', 'make-config')
+import('./launch.mjs').then(({launch}) => launch('pypicloud-make-config', 'make-config'))
