@@ -565,7 +565,7 @@ async function interruptedUpload({url, process: server}: LiveServer, packages: s
     '--b',
     'Content-Disposition: form-data; name="content"; filename="half-1.0.tar.gz"',
     '',
-    'x'.repeat(100_000),
+    'x'.repeat(300_000), // more than is kept in memory
   ]
   socket.on('error', () => undefined)
   socket.write(head.join('\r\n'))
