@@ -23,7 +23,7 @@ const failures = []
 
 // Twice as many files at once as there are cores: half of their time they wait for servers to start and for time to pass.
 const concurrency = Math.min(16, 2 * Math.max(2, availableParallelism()))
-const events = run({files, concurrency, timeout: 6 * 60_000})
+const events = run({files, concurrency, timeout: 10 * 60_000})
 events.on('test:pass', data => {
   if (files.includes(data.name)) {
     counts.failed += 1 // a file reports itself only when no test ran in it

@@ -101,6 +101,7 @@ export class Client {
     if (!file) return
     const before = file.state
     file.state = 'unsure'
+    file.yanked = 'unsure' // what was deleted half, and is published again, is another file
     const answer = await this.#ask('DELETE', pathOf(file))
     // 400 is pypicloud's "Could not find"
     const refused = answer?.status === 400 && before !== 'here'

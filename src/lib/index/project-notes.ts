@@ -39,7 +39,7 @@ export interface Saying {
  */
 export class ProjectNotes {
   #members: ReadonlyMap<string, unknown> | undefined
-  #text = ''
+  #text = textOf(new Map())
   #version = 0
   /** Monotonic times: when the last reading began, and when one failed. */
   #readAt = -Infinity
@@ -213,13 +213,16 @@ export class ProjectNotes {
     })
     const members = lasting?.others ?? new Map<string, unknown>()
     if (began < this.#readAt) return
-    const text = JSON.stringify([members.get(statusMember), members.get(yankedMember)])
+    const text = textOf(members)
     if (text !== this.#text) this.#version += 1
     this.#text = text
     this.#members = members
     this.#readAt = began
   }
 }
+
+const textOf = (members: ReadonlyMap<string, unknown>): string =>
+  JSON.stringify([members.get(statusMember), members.get(yankedMember)])
 
 /** @throws {Unavailable} when it takes too long. */
 async function inTime(work: Promise<void>): Promise<void> {

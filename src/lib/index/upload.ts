@@ -1,8 +1,12 @@
 import {open} from 'node:fs/promises'
-import type {DistFile} from '../packaging/dist-file.js'
-import type {Digests} from '../packaging/hashes.js'
 import {readArchive, type ArchiveMetadata, type RandomAccess} from '../packaging/archives.js'
+import {provenanceOf} from '../packaging/attestations.js'
+import type {DistFile, DistFileData} from '../packaging/dist-file.js'
+import {checkFilename} from '../packaging/filenames.js'
+import {checkDigests, type Digests} from '../packaging/hashes.js'
 import type {Body} from '../storage/storage.js'
+import {digestOf} from './attestations.js'
+import {describeMetadata} from './core-metadata.js'
 
 /** One file that somebody wants to publish. Of the text fields, empty is as good as absent. */
 export interface Upload {
@@ -30,11 +34,16 @@ export interface Published {
   readonly outcome: 'created' | 'replaced' | 'unchanged'
 }
 
-/** The core metadata in the file that arrived. @throws {InvalidInput} also for an archive that is not in order. */
-export async function readUpload({
-  body,
-  filename,
-}: Pick<Upload, 'body' | 'filename'>): Promise<ArchiveMetadata> {
+/** With the provenance object that clients get. */
+export type CheckedUpload = Upload & {readonly provenance: string | undefined}
+
+/**
+ * The core metadata in the file that arrived.
+ * @throws {InvalidInput} also for a bad file name, other digests than claimed, and an archive that is not in order.
+ */
+export async function readUpload({body, filename, claimed, digests}: Upload): Promise<ArchiveMetadata> {
+  checkFilename(filename)
+  checkDigests(claimed ?? {}, digests)
   const {size, disposablePath} = body
   const stream = () => body.open()
   const bytes = await body.whole?.()
@@ -60,6 +69,41 @@ export async function readUpload({
     await file.close()
   }
 }
+
+/**
+ * What is noted of a file. What its client says counts before its archive, as in pypicloud; clients that say nothing (curl, a
+ * browser) leave it to the archive.
+ * @param keeps whether there is a place for digests and for attestations
+ * @throws {InvalidInput} for attestations of something else
+ */
+export function describeUpload(
+  {filename, digests, attestations, requiresPython, uploader}: Upload,
+  {metadata, metadataBytes}: ArchiveMetadata,
+  keeps: {readonly hashes: boolean; readonly attestations: boolean},
+): {data: DistFileData; provenance: string | undefined} {
+  const provenance = attestations?.trim()
+    ? provenanceOf(attestations, {filename, sha256: digests.sha256})
+    : undefined
+  const data: DistFileData = {
+    ...textMember('requires_python', requiresPython, metadata?.requiresPython),
+    ...(keeps.hashes && {hash_sha256: digests.sha256, hash_md5: digests.md5}),
+    ...textMember('uploader', uploader),
+    ...(metadataBytes &&
+      filename.endsWith('.whl') && {core_metadata_sha256: describeMetadata(metadataBytes).sha256}),
+    ...(provenance !== undefined && keeps.attestations && {attestations: digestOf(provenance)}),
+    upload_time: timestamp(),
+  }
+  return {data, provenance}
+}
+
+/** The first text that says anything, as a member of that name. */
+export function textMember(key: string, ...values: (string | undefined)[]): Record<string, string> {
+  const value = values.map(text => text?.trim() ?? '').find(text => text !== '')
+  return value === undefined ? {} : {[key]: value}
+}
+
+/** PEP 700 §upload-time, with the microseconds that it asks for. */
+const timestamp = (): string => new Date().toISOString().replace('Z', '000Z')
 
 const strict = {strict: true}
 
