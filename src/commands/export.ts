@@ -5,7 +5,7 @@ import {pipeline} from 'node:stream/promises'
 import {createGzip} from 'node:zlib'
 import {openBackends} from '../lib/backends.js'
 import {exportAccess} from '../lib/tasks/export-access.js'
-import {PpcCommand, configArgument, waitFlag} from '../lib/terminal/command.js'
+import {PpcCommand, configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {writePrivateFile} from '../lib/terminal/output-file.js'
 
 export default class Export extends PpcCommand {
@@ -25,11 +25,13 @@ export default class Export extends PpcCommand {
       helpValue: 'FILE',
       summary: 'Write to this file instead of stdout, compressed if its name ends with .gz.',
     }),
+    ...quietFlag,
     ...waitFlag,
   }
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Export)
+    this.quiet = flags.quiet
     const config = await this.readConfig(args.config)
     await using backends = await this.waitFor(flags.wait, () => openBackends(config, ['access']))
     const {output} = flags

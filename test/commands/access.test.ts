@@ -5,6 +5,7 @@ import {copyFile, readFile, readdir, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {gunzipSync} from 'node:zlib'
+import Sqlite from 'better-sqlite3'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
 import {onTerminal} from './on-terminal.js'
@@ -46,6 +47,17 @@ describe('ppc-export', () => {
       assert.deepEqual(json((name.endsWith('gz') ? gunzipSync(bytes) : bytes).toString()), json(stdout))
     }
     assert.ok(!(await readdir(dir.path)).some(name => name.endsWith('.part')))
+  })
+  it('names the rules of users who are gone, unless it is to be quiet', async () => {
+    await using dir = await installation()
+    const database = new Sqlite(dir.join('old-access.sqlite'))
+    database.pragma('foreign_keys = OFF')
+    const rule = `(package, username, "read", "write") VALUES ('lib', 'gone', 1, 0)`
+    database.exec(`INSERT INTO pypicloud_user_permissions ${rule}`)
+    database.close()
+    const {stdout, stderr} = await tool(dir.path, 'ppc-export old.ini')
+    assert.match(stderr, /^[^\n]*"lib"[^\n]*"gone"[^\n]*\n$/)
+    assert.deepEqual(await tool(dir.path, 'ppc-export old.ini --quiet'), {code: 0, stdout, stderr: ''})
   })
   it('keeps the file of before when it fails', async () => {
     await using dir = await installation()
