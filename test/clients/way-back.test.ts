@@ -569,10 +569,14 @@ async function interruptedUpload({url, process: server}: LiveServer, packages: s
   ]
   socket.on('error', () => undefined)
   socket.write(head.join('\r\n'))
-  await waitFor('the half is on the disk', async () =>
-    (await readdir(packages)).some(name => name.startsWith('ppc-upload-')),
-  )
-  server.kill('SIGKILL')
-  await once(server, 'exit')
-  socket.destroy()
+  try {
+    await waitFor('the half is on the disk', async () =>
+      (await readdir(packages)).some(name => name.startsWith('ppc-upload-')),
+    )
+  } finally {
+    const ended = once(server, 'exit')
+    server.kill('SIGKILL')
+    await ended
+    socket.destroy()
+  }
 }
