@@ -63,7 +63,7 @@ export class Client {
   async checkPages(): Promise<string[]> {
     const wrong: string[] = []
     for (const project of new Set([...this.truth.files.values()].map(file => file.project))) {
-      wrong.push(...(await this.#pageOf(project)))
+      wrong.push(...(await this.#pageOf(project, {yanks: true})))
     }
     return wrong
   }
@@ -118,7 +118,8 @@ export class Client {
 
   protected async readJson(): Promise<void> {
     const project = this.#project()
-    this.told.faults.push(...(await this.#pageOf(project)))
+    // while the storage is away, yanks are as a worker knew them last
+    this.told.faults.push(...(await this.#pageOf(project, {yanks: false})))
   }
 
   protected async readHtml(): Promise<void> {
@@ -223,14 +224,14 @@ export class Client {
   }
 
   /** @returns in what the page contradicts what is known. */
-  async #pageOf(project: string): Promise<string[]> {
+  async #pageOf(project: string, compared: {readonly yanks: boolean}): Promise<string[]> {
     const answer = await this.#ask('GET', `/simple/${project}/`, {accept: pageType})
     if (answer?.status !== 200) {
       this.#expectAbsent(project, answer)
       return []
     }
     const {files} = JSON.parse(answer.bytes.toString()) as {files: PageFile[]}
-    return contradictions(this.truth.of(project), files)
+    return contradictions(this.truth.of(project), files, compared)
   }
 
   /** 404 is right only for a project of which nothing is known to be there. */

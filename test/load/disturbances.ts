@@ -9,11 +9,13 @@ export interface Victims {
   readonly services: Readonly<Record<string, Service>>
   /** The first process of the server. */
   readonly serverPid: number
+  /** Whether its workers are killed too. */
+  readonly workers: boolean
 }
 
 /** Kills and freezes until it is told to stop; then everything runs. Tells what it does. */
 export async function disturb(
-  {services, serverPid}: Victims,
+  {services, serverPid, workers: killsWorkers}: Victims,
   chance: Chance,
   stop: AbortSignal,
   tell: (what: string) => void,
@@ -23,7 +25,7 @@ export async function disturb(
   while (!isOver()) {
     await wait(chance.between(500, 3000))
     if (isOver()) return
-    const kind = chance.weighted({kill: 4, freeze: 3, worker: 2})
+    const kind = chance.weighted({kill: 4, freeze: 3, worker: killsWorkers ? 2 : 0})
     const name = chance.oneOf(Object.keys(services))
     const service = services[name]
     if (kind === 'worker' || !service) {

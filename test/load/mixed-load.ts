@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly clients: number
   /** What is killed and frozen, beside the workers. */
   readonly services: Readonly<Record<string, Service>>
+  /** Whether workers are killed too: a connection that is handed to one in that moment is never answered (Node's cluster). */
+  readonly workers: boolean
   readonly tell: (line: string) => void
 }
 
@@ -45,7 +47,12 @@ export async function mixedLoad(server: LiveServer, options: LoadOptions): Promi
   const serverPid = server.process.pid ?? 0
   await Promise.all([
     ...clients.map(client => client.work(stop)),
-    disturb({services: options.services, serverPid}, new Chance(seed), stop, options.tell),
+    disturb(
+      {services: options.services, workers: options.workers, serverPid},
+      new Chance(seed),
+      stop,
+      options.tell,
+    ),
     rebuildNowAndThen(server.url, new Chance(seed + 1), stop),
   ])
   const began = performance.now()

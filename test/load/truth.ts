@@ -39,7 +39,11 @@ export interface PageFile {
 }
 
 /** In what a page contradicts what its client knows; nothing when it agrees. */
-export function contradictions(known: readonly KnownFile[], page: readonly PageFile[]): string[] {
+export function contradictions(
+  known: readonly KnownFile[],
+  page: readonly PageFile[],
+  compared: {readonly yanks: boolean},
+): string[] {
   const listed = new Map(page.map(file => [file.filename, file]))
   return known.flatMap(({filename, state, sha256, yanked}) => {
     const file = listed.get(filename)
@@ -47,7 +51,8 @@ export function contradictions(known: readonly KnownFile[], page: readonly PageF
     if (state === 'gone') return [`${filename} was deleted`]
     const wrong = file.hashes.sha256 !== sha256 ? [`${filename} has another digest`] : []
     const marked = file.yanked !== undefined && file.yanked !== false
-    if (yanked !== 'unsure' && marked !== yanked) wrong.push(`${filename}: yanked is ${String(marked)}`)
+    if (compared.yanks && yanked !== 'unsure' && marked !== yanked)
+      wrong.push(`${filename}: yanked is ${String(marked)}`)
     return wrong
   })
 }
