@@ -1,3 +1,4 @@
+import {byCodePoint} from '../by-code-point.js'
 import type {Config} from '../config/config.js'
 import {configAccessFields} from '../config/schema/access.js'
 import {hasWildcard, nameMatcher, normalizeName} from '../packaging/names.js'
@@ -7,7 +8,7 @@ import {exportTokens, readConfigTokens} from './api-tokens/config-tokens.js'
 import {formatConfigLines} from './config-lines.js'
 import {readConfigRules} from './config-rules.js'
 import {findSpecialGroup} from './names.js'
-import {byCodePoint, RulesBuilder} from './rules.js'
+import {RulesBuilder} from './rules.js'
 
 /** Users, groups and rules of the configuration file: `user.*`, `group.*`, `package.*`, `auth.admins`. */
 export const openConfigAccess = (config: Config): Promise<Access> => Promise.resolve(new ConfigAccess(config))

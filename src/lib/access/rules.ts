@@ -18,14 +18,3 @@ export const permissionsOf = (read: unknown, write: unknown): Permission[] => [
   ...(read ? (['read'] as const) : []),
   ...(write ? (['write'] as const) : []),
 ]
-
-/** By code point, as SQLite sorts. */
-export const byCodePoint = (a: string, b: string): number => {
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index++) {
-    if (a.charCodeAt(index) !== b.charCodeAt(index)) {
-      return (a.codePointAt(index) ?? 0) - (b.codePointAt(index) ?? 0)
-    }
-  }
-  return a.length - b.length
-}

@@ -3,9 +3,10 @@ import {createReadStream} from 'node:fs'
 import {mkdir, open, readdir, rm, stat, type FileHandle} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {Readable} from 'node:stream'
+import type {Readable} from 'node:stream'
 import {StorageFailed} from '../errors.js'
 import {Digester, hashStream, type Digests} from '../packaging/hashes.js'
+import {smallSize, streamOf} from '../storage/small-body.js'
 import type {Body} from '../storage/storage.js'
 
 /** The bytes of one upload, hashed while they came. They go with the scope, unless their file was moved. */
@@ -15,14 +16,13 @@ export interface Spool extends AsyncDisposable {
 }
 
 const prefix = 'ppc-upload-'
-/** Bytes. Most wheels are smaller, and to write, read, move and remove a file takes longer than all else about them. */
-const smallSize = 1 << 17
 /** Bytes of all small uploads together. Those for which there is no room go to files, as large ones do. */
 const mostInMemory = 16 * 1024 * 1024
 let inMemory = 0
 
 /**
- * Small uploads are kept in memory, others in a file.
+ * Small uploads are kept in memory, others in a file: to write, read, move and remove one takes longer than all else about
+ * most wheels.
  * @param directory on the file system of the store where that has one, so that publishing moves the file.
  * @throws `tooLarge` past `maxSize` bytes. @throws {StorageFailed} when the disk is full or read-only. Nothing is left
  * behind.
@@ -87,7 +87,7 @@ const bodyIn = (path: string, size: number): Body => ({
 
 const bodyOf = (bytes: Buffer): Body => ({
   size: bytes.length,
-  open: () => Readable.from(bytes.length > 0 ? [bytes] : []),
+  open: () => streamOf(bytes),
   whole: () => Promise.resolve(bytes),
 })
 

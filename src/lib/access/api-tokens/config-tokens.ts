@@ -1,7 +1,7 @@
+import {byCodePoint} from '../../by-code-point.js'
 import type {Config} from '../../config/config.js'
 import {ConfigError, type ConfigProblem} from '../../config/problems.js'
 import {InvalidInput} from '../../errors.js'
-import {byCodePoint} from '../rules.js'
 import {byAge, withoutUse, type ApiToken, type StoredToken, type TokenStore} from './api-token.js'
 import {fieldsOf, tokenOf} from './token-fields.js'
 

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit'
+import {byCodePoint} from '../../by-code-point.js'
 import type {Config} from '../../config/config.js'
 import type {Values} from '../../config/fields.js'
 import {remoteAccessFields} from '../../config/schema/access.js'
@@ -6,7 +7,7 @@ import type {Access, Account, AclEntry, Grant, Permission, Principal, Rules} fro
 import type {TokenStore} from '../api-tokens/api-token.js'
 import {exportTokens, readConfigTokens} from '../api-tokens/config-tokens.js'
 import {findSpecialGroup, specialGroups} from '../names.js'
-import {byCodePoint, RulesBuilder} from '../rules.js'
+import {RulesBuilder} from '../rules.js'
 import {
   anything,
   existence,

@@ -1,3 +1,4 @@
+import {byCodePoint} from '../../by-code-point.js'
 import {NotFound} from '../../errors.js'
 import {AlreadyExists} from '../access.js'
 import {
@@ -9,7 +10,6 @@ import {
 } from '../api-tokens/api-token.js'
 import {tokenOf} from '../api-tokens/token-fields.js'
 import {quote} from '../names.js'
-import {byCodePoint} from '../rules.js'
 import {lastUsedKey, type Blob} from './blob.js'
 import type {Committer} from './committer.js'
 import type {CurrentRules} from './current.js'

@@ -7,8 +7,8 @@ import type {
   Permission,
   Principal,
 } from '../access.js'
+import {byCodePoint} from '../../by-code-point.js'
 import {checkGroupName, checkUsername} from '../names.js'
-import {byCodePoint} from '../rules.js'
 import * as changes from './changes.js'
 import type {Committer} from './committer.js'
 import {parseBlob, type CurrentRules} from './current.js'

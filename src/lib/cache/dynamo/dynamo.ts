@@ -1,5 +1,5 @@
 import {GetItemCommand, ScanCommand, UpdateItemCommand} from '@aws-sdk/client-dynamodb'
-import {byCodePoint} from '../../access/rules.js'
+import {byCodePoint} from '../../by-code-point.js'
 import type {Config} from '../../config/config.js'
 import {dynamoCacheFields} from '../../config/schema/cache.js'
 import type {DistFile, ProjectSummary} from '../../packaging/dist-file.js'

@@ -1,3 +1,4 @@
+import {byCodePoint} from '../../by-code-point.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {Command, RedisConnection} from './connection.js'
 import {filesKey, namesKey, rowKey} from './keys.js'
@@ -149,16 +150,3 @@ export class RedisReader {
     })
   }
 }
-
-/** Of two texts the one whose UTF-8 is first; JavaScript's own order differs beyond U+FFFF. */
-export function byCodePoint(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i += 1) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
-    if (x === y) continue
-    const [xIsHalf, yIsHalf] = [isSurrogate(x), isSurrogate(y)]
-    return xIsHalf === yIsHalf ? x - y : xIsHalf ? 1 : -1
-  }
-  return a.length - b.length
-}
-const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff

@@ -1,6 +1,7 @@
+import {byCodePoint} from '../../by-code-point.js'
 import type {DistFile, ProjectSummary} from '../../packaging/dist-file.js'
 import type {SearchCriteria, SearchOperator} from '../cache.js'
-import {byCodePoint, type RedisReader} from './reader.js'
+import type {RedisReader} from './reader.js'
 import {parseSeconds, textOrNull} from './rows.js'
 import {keepNewest, matches} from '../search.js'
 

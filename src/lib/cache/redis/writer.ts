@@ -1,11 +1,12 @@
 import {setTimeout as sleep} from 'node:timers/promises'
+import {byCodePoint} from '../../by-code-point.js'
 import {Unavailable} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import {sameRow, type Lock, type SaveOptions, type WriteOptions} from '../cache.js'
 import type {RedisConnection} from './connection.js'
 import {stateKey, witnessesKey} from './keys.js'
 import {lockArguments, loseLock} from './lock.js'
-import {byCodePoint, type RedisReader} from './reader.js'
+import type {RedisReader} from './reader.js'
 import {fieldsOfFile, noRow} from './rows.js'
 import {changeRows, refusal} from './scripts.js'
 

@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Knex} from 'knex'
-import {byCodePoint} from '../../access/rules.js'
+import {byCodePoint} from '../../by-code-point.js'
 import type {Config} from '../../config/config.js'
 import {sqlCacheFields} from '../../config/schema/cache.js'
 import type {DistFile, ProjectSummary} from '../../packaging/dist-file.js'
