@@ -180,7 +180,7 @@ export default class Migrate extends PpcCommand {
   private describe(report: MigrateReport, about: ConstructorParameters<typeof MigrateStory>[1]): void {
     const story = new MigrateStory(report, about)
     for (const line of story.lines()) this.tell(line)
-    if (!this.jsonEnabled()) for (const line of story.failures()) process.stderr.write(`${line}\n`)
+    for (const line of story.failures()) this.complain(line)
     this.tell(story.summary())
   }
 }

@@ -97,10 +97,13 @@ export default class RebuildCache extends PpcCommand {
           dryRun: flags['dry-run'],
           allowEmpty: flags['allow-empty'],
           signal: this.signal,
-          onProgress: ({listed, expected}) =>
-            progress.update(listed, {
-              total: expected !== undefined && expected > listed ? expected : undefined,
-            }),
+          onProgress: ({listed, expected, checked}) => {
+            if (checked > 0) progress.update(checked, {label: 'Looking for files that are gone:'})
+            else
+              progress.update(listed, {
+                total: expected !== undefined && expected > listed ? expected : undefined,
+              })
+          },
           onChange: (kind, {filename}) => {
             if (flags['dry-run']) this.tell(`would be ${kind}: ${filename}`, progress)
           },
@@ -149,12 +152,17 @@ export default class RebuildCache extends PpcCommand {
   }
 
   private describe(report: RebuildReport): void {
-    for (const {key, reason} of report.oddities) this.tell(`left alone: ${key}: ${reason}`)
+    for (const {key, reason, unreadable} of report.oddities) {
+      if (unreadable) this.complain(`could not be read: ${key}: ${reason}`)
+      else this.tell(`left alone: ${key}: ${reason}`)
+    }
     const more = report.oddityCount - report.oddities.length
     if (more > 0) this.tell(`left alone: ${number(more)} more`)
     for (const project of report.sealed)
       this.tell(`${project} has no files any more; its name stays reserved`)
-    if (report.unread > 0) this.tell(`${count(report.unread, 'object')} could not be read: see above`)
+    if (report.unread > 0) {
+      this.complain(`${count(report.unread, 'object')} could not be read: see above; rows of them stay`)
+    }
     const done = report.complete ? 'The cache is complete:' : 'Done:'
     this.tell(
       `${report.dryRun ? 'Would be' : done} ${number(report.added)} added, ` +

@@ -66,7 +66,10 @@ export default class Verify extends PpcCommand {
         }),
         ...(flags.concurrency !== undefined && {concurrency: flags.concurrency}),
         signal: this.signal,
-        onFinding: finding => this.tell(describe(finding), progress),
+        onFinding: finding => {
+          if (finding.repaired) this.tell(describe(finding), progress)
+          else this.complain(describe(finding), progress)
+        },
         onProgress: files => progress.update(files),
       })
     } finally {

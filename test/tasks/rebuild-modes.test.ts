@@ -5,7 +5,7 @@ import {completeMark} from '../../src/lib/cache/cache.js'
 import {openBackends} from '../../src/lib/backends.js'
 import {Notes} from '../../src/lib/index/notes.js'
 import {fillCache} from '../../src/lib/tasks/fill-cache.js'
-import {rebuildCache, type RebuildOptions} from '../../src/lib/tasks/rebuild/rebuild.js'
+import {rebuildCache, type RebuildOptions, type RebuildProgress} from '../../src/lib/tasks/rebuild/rebuild.js'
 import {readRun} from '../../src/lib/tasks/rebuild/state.js'
 import {UsageError} from '../../src/lib/errors.js'
 import {configWith} from '../support/temp.js'
@@ -69,6 +69,26 @@ describe('a rebuild over a bucket, whose listing tells no metadata', needs('vers
     ])
     assert.equal((await asked(() => rebuild(index))).length, 1)
     assert.deepEqual(await asked(() => rebuild(index)), [])
+  })
+
+  it('tells of each object and row as it goes, not of a thousand at once', async () => {
+    await using index = await install()
+    for (const version of ['1', '2', '3', '4', '5']) await index.put('foo', version)
+    await index.put('bar', '1')
+    const told: RebuildProgress[] = []
+    const onProgress = (progress: RebuildProgress) => void told.push(progress)
+    await rebuild(index, {concurrency: 1, onProgress})
+    const counts = (key: 'listed' | 'checked') => [...new Set(told.map(progress => progress[key]))]
+    assert.deepEqual(counts('listed'), [1, 2, 3, 4, 5, 6])
+    assert.deepEqual(counts('checked'), [0, 1, 2, 3, 4, 5, 6])
+    told.length = 0
+    await index.storage.delete(fileOf('bar', '1'))
+    await rebuild(index, {onProgress})
+    assert.deepEqual(counts('listed'), [1, 2, 3, 4, 5])
+    assert.deepEqual(counts('checked'), [0, 1, 2, 3, 4, 5, 6])
+    assert.equal(told.at(-1)?.changed, 1)
+    const run = await readRun(index.cache)
+    assert.deepEqual([run?.state, run?.listed, run?.checked, run?.changed], ['done', 5, 6, 1])
   })
 
   it('keeps the row of an object that can not be read, and does not call the cache complete', async () => {

@@ -40,8 +40,15 @@ async function fillCacheIfIncomplete(context: Context, signal: AbortSignal): Pro
     if (await index.wholeness.isComplete()) return true
     log.info('the cache is not complete: it is rebuilt from the storage')
     const report = await rebuildCache(index.rebuildParts, {owner: rebuildOwner(), signal})
-    log.info({report}, 'the cache is complete')
-    return true
+    if (report.complete) log.info({report}, 'the cache is complete')
+    else {
+      const {unread, oddities} = report
+      log.warn(
+        {unread, first: oddities[0]},
+        'the cache is not complete: ppc-rebuild-cache lists what can not be read',
+      )
+    }
+    return report.complete
   } catch (error) {
     if (signal.aborted || error instanceof LockHeld) return true
     const err = error instanceof PpcError ? error.message : error

@@ -48,7 +48,12 @@ export abstract class PpcCommand extends Command {
 
   /** A line of the story. Nothing with --quiet or --json. */
   protected tell(message: string, progress?: Progress): void {
-    if (this.quiet || this.jsonEnabled()) return
+    if (!this.quiet) this.complain(message, progress)
+  }
+
+  /** A line about what went wrong, though the rest was done: also with --quiet, since it is what cron mails. Nothing with --json. */
+  protected complain(message: string, progress?: Progress): void {
+    if (this.jsonEnabled()) return
     if (progress) progress.note(message)
     else process.stderr.write(`${message}\n`)
   }

@@ -15,6 +15,7 @@ import {Progress, withoutMetadata, type Plan, type PlannedFile} from './plan.js'
 import {reasonOf, type ReportBuilder} from './report.js'
 import {FailureStreak, withRetries} from './retry.js'
 import {DamagedSource} from './source-body.js'
+import {SourceFailed} from './source-storage.js'
 import {decide, replacesAll} from './strategy.js'
 import {publishedAt} from './times.js'
 
@@ -32,6 +33,9 @@ export interface Run {
 
 /** Everything fails for one reason: the rest is not tried. */
 export class Stopped extends Error {}
+
+/** Of a source that gives nothing at all though it is there, so many are tried. */
+const mostRefused = 1000
 
 /** What is done about each file of the source. */
 export class FileWork {
@@ -60,12 +64,24 @@ export class FileWork {
       if (error instanceof LockLost) throw error
       outcome = 'failed'
       report.fail(filename, reasonOf(error))
-      if (this.#streak.failure(error)) {
+      if (this.#streak.failure(error) && !(await this.#isAboutSingleObjects(error))) {
         report.stop(error, 'every file fails')
         throw new Stopped(reasonOf(error), {cause: error})
       }
     }
     options.onFile?.({filename, outcome})
+  }
+
+  /** Whether the source works and only does not give some of its objects: a policy hides them, or they are archived. */
+  async #isAboutSingleObjects(error: unknown): Promise<boolean> {
+    const {ends, report} = this.run
+    if (!(error instanceof SourceFailed)) return false
+    if (!this.#streak.hasSucceeded && report.failures >= mostRefused) return false
+    this.#streak.restart()
+    return ends.source.store.check().then(
+      () => true,
+      () => false,
+    )
   }
 
   async #settle(planned: PlannedFile, attempt: number): Promise<Outcome> {

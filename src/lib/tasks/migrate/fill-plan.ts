@@ -41,9 +41,12 @@ export async function fillPlan(
     for await (const entry of storage.store.list('')) {
       if (isOddity(entry)) {
         if (end === 'source') {
-          report.odd(entry)
           const project = projectOfOddity(storage, entry.key)
           if (project !== undefined) plan.addUnreadable(project)
+          const {only} = options.selection
+          const isSelected = !only || project === undefined || only.has(project)
+          if (entry.unreadable && isSelected) report.fail(entry.key, entry.reason)
+          else report.odd(entry)
         }
         continue
       }

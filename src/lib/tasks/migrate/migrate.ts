@@ -14,6 +14,7 @@ import {Plan, Progress} from './plan.js'
 import {forEachAtOnce} from './pool.js'
 import {planSourceRemoval, planSurplus, Remover} from './removal.js'
 import {ReportBuilder, type MigrateReport} from './report.js'
+import {SourceStorage} from './source-storage.js'
 
 export type * from './options.js'
 export {strategies} from './options.js'
@@ -71,7 +72,7 @@ class Migration {
     for (const warning of warnings) this.#report.warn(warning)
     this.#run = {
       ends: {
-        source: new PackageStorage(from),
+        source: new SourceStorage(from),
         target: new PackageStorage(to),
         bandwidth: bytesPerSecond === undefined ? undefined : new Bandwidth(bytesPerSecond),
         signal,

@@ -2,6 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {Conflict, InvalidInput, LockLost, NotFound, UsageError} from '../../errors.js'
 import {ObjectExists, ObjectMissing} from '../../storage/storage.js'
 import {DamagedSource} from './source-body.js'
+import {SourceFailed} from './source-storage.js'
 
 const attempts = 3
 const firstPauseMs = 200
@@ -30,7 +31,7 @@ export async function withRetries<T>(
       return await work(attempt)
     } catch (error) {
       signal?.throwIfAborted()
-      if (attempt === attempts || isFinal(error)) throw error
+      if (attempt === attempts || isFinal(error) || error instanceof SourceFailed) throw error
       await sleep(firstPauseMs * 4 ** (attempt - 1) * (0.5 + Math.random()), undefined, {signal})
     }
   }
@@ -41,10 +42,17 @@ const longestStreak = 25
 
 /** Tells a file that can't be copied from credentials that have expired, or a disk that is full. */
 export class FailureStreak {
+  /** Whether any file was no failure. */
+  hasSucceeded = false
   #length = 0
   #kind: string | undefined
 
   success(): void {
+    this.hasSucceeded = true
+    this.#length = 0
+  }
+
+  restart(): void {
     this.#length = 0
   }
 

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit'
 import type {Cache, Lock} from '../../cache/cache.js'
-import {PpcError, StorageFailed} from '../../errors.js'
+import {InvalidInput, StorageFailed} from '../../errors.js'
 import type {Notes} from '../../index/notes.js'
 import {isUploaded, type DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
@@ -15,29 +15,43 @@ export interface GoneParts {
   readonly lock: Lock
 }
 
-/** Those of `rows` whose object the storage says is gone. What can't be asked stays, and is reported. */
+/**
+ * Those of `rows` whose object the storage says is gone. What may not be looked at stays, and is reported.
+ * @param onAsked is called for each of them. @throws {Unavailable} when the storage can't be asked now.
+ */
 export async function findGone(
   storage: PackageStorage,
   rows: readonly DistFile[],
   report: (oddity: Oddity) => void,
+  onAsked: () => void,
 ): Promise<DistFile[]> {
   const limit = pLimit(statsAtOnce)
-  const checked = await Promise.all(
-    rows.map(row =>
-      limit(async () => {
-        try {
-          await storage.stat(row)
-          return []
-        } catch (error) {
-          if (error instanceof ObjectMissing) return [row]
-          if (!(error instanceof PpcError) || error instanceof StorageFailed) throw error
-          report({key: row.filename, reason: `stays in the cache: ${error.message}`})
-          return []
-        }
-      }),
-    ),
-  )
-  return checked.flat()
+  const ask = async (row: DistFile): Promise<DistFile[]> => {
+    try {
+      await storage.stat(row)
+      return []
+    } catch (error) {
+      if (error instanceof ObjectMissing) return [row]
+      report(whyItStays(storage, row, error))
+      return []
+    } finally {
+      onAsked()
+    }
+  }
+  try {
+    return (await Promise.all(rows.map(row => limit(ask, row)))).flat()
+  } finally {
+    limit.clearQueue()
+  }
+}
+
+/** @throws `error` where it is about the whole storage. */
+function whyItStays(storage: PackageStorage, row: DistFile, error: unknown): Oddity {
+  if (error instanceof InvalidInput) {
+    return {key: row.filename, reason: `stays in the cache: ${error.message}`}
+  }
+  if (!(error instanceof StorageFailed)) throw error
+  return {key: storage.keyOf(row), reason: error.message, unreadable: true}
 }
 
 /**
@@ -53,10 +67,7 @@ export class GoneRows {
   async remove(gone: readonly DistFile[]): Promise<{removed: number; sealed: string[]}> {
     const {cache, notes, lock} = this.parts
     for (const file of gone) if (isUploaded(file)) this.#uploaded.add(file.name)
-    const sealing: string[] = []
-    for (const project of new Set(gone.map(({name}) => name))) {
-      if (this.#uploaded.has(project) && (await this.#isLast(project, gone))) sealing.push(project)
-    }
+    const sealing = await this.#emptied(gone)
     if (sealing.length > 0) await notes.seal(sealing)
     const {removed, emptied} = await cache.remove(gone, {lock, ifUnchanged: true})
     const sealed = sealing.filter(project => emptied.includes(project))
@@ -64,8 +75,19 @@ export class GoneRows {
     return {removed: removed.length, sealed}
   }
 
-  async #isLast(project: string, gone: readonly DistFile[]): Promise<boolean> {
+  /** Names that have no file beside those that are `gone`. */
+  async #emptied(gone: readonly DistFile[]): Promise<string[]> {
     const names = new Set(gone.map(({filename}) => filename))
-    return (await this.parts.cache.listFiles(project)).every(({filename}) => names.has(filename))
+    const projects = [...new Set(gone.map(({name}) => name))].filter(name => this.#uploaded.has(name))
+    const limit = pLimit(statsAtOnce)
+    const emptied = await Promise.all(
+      projects.map(project =>
+        limit(async () => {
+          const files = await this.parts.cache.listFiles(project)
+          return files.every(({filename}) => names.has(filename)) ? [project] : []
+        }),
+      ),
+    )
+    return emptied.flat()
   }
 }

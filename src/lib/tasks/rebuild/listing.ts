@@ -30,11 +30,15 @@ type Entries = ReadonlyMap<string, ListedObject>
 export class StorageListing {
   readonly #limit
 
-  /** @param report takes what is no distribution file or can't be read. */
+  /**
+   * @param report takes what is no distribution file or can't be read.
+   * @param onListed is called for each object whose metadata has come: long before its batch is whole where that is slow.
+   */
   constructor(
     private readonly parts: RebuildParts,
     private readonly options: Pick<RebuildOptions, 'full' | 'projects' | 'concurrency' | 'signal'>,
     private readonly report: (oddity: Oddity) => void,
+    private readonly onListed: () => void,
   ) {
     this.#limit = pLimit(options.concurrency ?? defaultConcurrency)
   }
@@ -86,6 +90,7 @@ export class StorageListing {
           entries = new Map()
         }
         entries.set(filename, entry)
+        if (entry.metadata !== undefined) this.onListed()
       }
     }
     if (entries.size > 0) yield entries
@@ -105,9 +110,16 @@ export class StorageListing {
     for (const [filename, entry] of entries) {
       const row = rows.get(filename)
       if (entry.metadata !== undefined) take(storage.told(entry))
-      else if (row && !this.options.full && isAbout(storage, row, entry))
+      else if (row && !this.options.full && isAbout(storage, row, entry)) {
         files.push({file: row, isKnown: true})
-      else asking.push(this.#limit(async () => take(await this.#ask(entry.key, filename, unread))))
+        this.onListed()
+      } else {
+        const ask = async () => {
+          take(await this.#ask(entry.key, filename, unread))
+          this.onListed()
+        }
+        asking.push(this.#limit(ask))
+      }
     }
     await Promise.all(asking)
     return {rows, files, unread}
@@ -122,7 +134,7 @@ export class StorageListing {
       if (error instanceof ObjectMissing) return undefined
       if (!(error instanceof StorageFailed)) throw error
       unread.push(filename)
-      return {key, reason: error.message}
+      return {key, reason: error.message, unreadable: true}
     }
   }
 }

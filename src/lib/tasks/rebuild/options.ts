@@ -30,16 +30,18 @@ export interface RebuildOptions {
   /** Empties the cache when not one object is found, however many files it has. */
   readonly allowEmpty?: boolean
   readonly signal?: AbortSignal
-  /** After every batch. */
+  /** After every object and row that has been looked at: often. */
   readonly onProgress?: (progress: RebuildProgress) => void
   /** Each file that differs, when it is written or removed. */
   readonly onChange?: (kind: 'added' | 'updated' | 'removed', file: DistFile) => void
 }
 
 export interface RebuildProgress {
-  /** Files listed so far. */
+  /** Files listed so far, with their metadata. */
   readonly listed: number
   readonly changed: number
+  /** Rows looked through for files that are gone: after the listing. */
+  readonly checked: number
   /** Files that the last whole run listed: about what this one has to. */
   readonly expected?: number | undefined
 }
@@ -51,13 +53,13 @@ export interface RebuildReport {
   readonly updated: number
   readonly removed: number
   readonly unchanged: number
-  /** Objects that the storage lists and does not let us read: rows that they have stay. */
+  /** Objects and directories that the storage does not let us look at: rows that they have stay. */
   readonly unread: number
   /** Whether the cache is known to have every file of the storage. */
   readonly complete: boolean
   /** Names that lost their last file: they are not fetched from upstream. */
   readonly sealed: readonly string[]
-  /** What in the storage is no distribution file, or was left alone: the first thousand. */
+  /** What in the storage could not be looked at, is no distribution file, or was left alone: the first thousand. */
   readonly oddities: readonly Oddity[]
   readonly oddityCount: number
   readonly seconds: number

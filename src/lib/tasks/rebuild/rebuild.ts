@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import {completeMark, fillingMark} from '../../cache/cache.js'
 import {StorageFailed} from '../../errors.js'
 import {Notes} from '../../index/notes.js'
@@ -19,6 +20,7 @@ import {PublishedRun, type RunState} from './state.js'
 export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from './options.js'
 
 const filesPerBatch = 1000
+const questionsAtOnce = 32
 const odditiesKept = 1000
 /** An empty storage with more rows than this is rather a disk that is not mounted. */
 const rowsWorthAsking = 10
@@ -72,8 +74,11 @@ class Rebuild {
   readonly #started = performance.now()
   readonly #count = {added: 0, updated: 0, removed: 0, unchanged: 0, unread: 0}
   readonly #sealed: string[] = []
+  readonly #unreadable: Oddity[] = []
   readonly #oddities: Oddity[] = []
   #oddityCount = 0
+  #listed = 0
+  #checked = 0
   /** File names that have an object. */
   readonly #seen = new NameSet()
   /** Those of them that we have added. */
@@ -106,7 +111,7 @@ class Rebuild {
       ...this.#count,
       complete: (await cache.getState(completeMark)) !== undefined,
       sealed: this.#sealed,
-      oddities: this.#oddities,
+      oddities: [...this.#unreadable, ...this.#oddities].slice(0, odditiesKept),
       oddityCount: this.#oddityCount,
       seconds: (performance.now() - this.#started) / 1000,
     }
@@ -125,24 +130,41 @@ class Rebuild {
   }
 
   async #takeListing(): Promise<void> {
-    const listing = new StorageListing(this.parts, this.options, oddity => this.#report(oddity))
+    const listing = new StorageListing(
+      this.parts,
+      this.options,
+      oddity => this.#report(oddity),
+      () => {
+        this.#listed += 1
+        this.#tellProgress()
+      },
+    )
     for await (const batch of listing.batches()) {
       this.#checkStop()
       await this.#takeBatch(batch)
-      const {added, updated, removed} = this.#count
-      this.options.onProgress?.({listed: this.#seen.size, changed: added + updated + removed})
+      this.#tellProgress()
     }
+    this.#listed = this.#seen.size
+    this.#tellProgress()
+  }
+
+  #tellProgress(): void {
+    const {added, updated, removed} = this.#count
+    this.options.onProgress?.({
+      listed: this.#listed,
+      changed: added + updated + removed,
+      checked: this.#checked,
+    })
   }
 
   async #takeBatch({rows, files, unread}: ListedBatch): Promise<void> {
     for (const filename of unread) this.#seen.add(filename)
-    this.#count.unread += unread.length
     const changed = new Map<string, {kind: 'added' | 'updated'; file: DistFile}>()
-    const report = (oddity: Oddity) => this.#report(oddity)
+    const losing = await this.#losing(rows, files)
     for (const {file: listed, isKnown} of files) {
       const row = rows.get(listed.filename)
       this.#seen.add(listed.filename)
-      if (row && !isKnown && (await losesTo(this.parts.storage, row, listed, report))) continue
+      if (losing.has(listed)) continue
       const step = isKnown ? ({kind: 'unchanged'} as const) : reconcile(row, listed, this.options.full)
       if (step.kind === 'unchanged') this.#count.unchanged += 1
       else changed.set(listed.filename, step)
@@ -160,6 +182,27 @@ class Rebuild {
     }
   }
 
+  /** Those of `files` that don't count, since the row is about another object. Where everything was moved, each is asked about. */
+  async #losing(rows: ListedBatch['rows'], files: ListedBatch['files']): Promise<Set<DistFile>> {
+    const limit = pLimit(questionsAtOnce)
+    const report = (oddity: Oddity) => this.#report(oddity)
+    const losing = new Set<DistFile>()
+    const ask = async (row: DistFile, file: DistFile) => {
+      if (await losesTo(this.parts.storage, row, file, report)) losing.add(file)
+    }
+    try {
+      await Promise.all(
+        files.flatMap(({file, isKnown}) => {
+          const row = rows.get(file.filename)
+          return row && !isKnown ? [limit(ask, row, file)] : []
+        }),
+      )
+    } finally {
+      limit.clearQueue()
+    }
+    return losing
+  }
+
   /**
    * RULES 17: a row goes only after the storage says that its object is gone.
    * @param checkAdded whether others could have deleted, since they were listed, files that we have added.
@@ -169,16 +212,25 @@ class Rebuild {
     let rows: DistFile[] = []
     const flush = async () => {
       this.#checkStop()
-      const gone = await findGone(this.parts.storage, rows, oddity => this.#report(oddity))
+      const gone = await findGone(
+        this.parts.storage,
+        rows,
+        oddity => this.#report(oddity),
+        () => this.#noteChecked(),
+      )
       rows = []
       if (gone.length === 0) return
       for (const file of gone) this.options.onChange?.('removed', file)
       const result = await this.#gone?.remove(gone)
       this.#count.removed += result?.removed ?? gone.length
       this.#sealed.push(...(result?.sealed ?? []))
+      this.#tellProgress()
     }
     for await (const row of this.#rows()) {
-      if (this.#seen.has(row.filename) && !(checkAdded && this.#added.has(row.filename))) continue
+      if (this.#seen.has(row.filename) && !(checkAdded && this.#added.has(row.filename))) {
+        this.#noteChecked()
+        continue
+      }
       rows.push(row)
       if (rows.length >= filesPerBatch) await flush()
     }
@@ -204,9 +256,16 @@ class Rebuild {
     )
   }
 
+  #noteChecked(): void {
+    this.#checked += 1
+    this.#tellProgress()
+  }
+
   #report(oddity: Oddity): void {
     this.#oddityCount += 1
-    if (this.#oddities.length < odditiesKept) this.#oddities.push(oddity)
+    if (oddity.unreadable) this.#count.unread += 1
+    const kept = oddity.unreadable ? this.#unreadable : this.#oddities
+    if (kept.length < odditiesKept) kept.push(oddity)
   }
 
   #checkStop(): void {

@@ -23,6 +23,8 @@ export interface RunState {
   readonly updated: string
   readonly listed: number
   readonly changed: number
+  /** Rows looked through for files that are gone, once everything is listed. */
+  readonly checked: number
   /** Only these were looked at. */
   readonly projects?: readonly string[]
   /** Files that the last whole run listed: about what this one has to. */
@@ -68,7 +70,11 @@ export async function readRun(cache: Cache): Promise<RunState | undefined> {
 /** Writes into the cache how far a run is, under its lock. That it can't is no reason for the run to stop. */
 export class PublishedRun {
   #state: RunState
-  #writing: Promise<void> = Promise.resolve()
+  #progress: RebuildProgress = {listed: 0, changed: 0, checked: 0}
+  /** The one that is under way. */
+  #writing: Promise<void> | undefined
+  /** What was told last has not been written yet. */
+  #isBehind = false
   #writtenAt = performance.now()
 
   constructor(
@@ -87,6 +93,7 @@ export class PublishedRun {
       updated: started,
       listed: 0,
       changed: 0,
+      checked: 0,
     }
   }
 
@@ -96,10 +103,8 @@ export class PublishedRun {
 
   /** @returns the same, and what is known of how much is to come. */
   update(progress: RebuildProgress): RebuildProgress {
-    const isDue = performance.now() - this.#writtenAt >= writeEveryMs
-    const {listed, changed} = progress
-    this.#state = {...this.#state, listed, changed}
-    if (isDue) this.#write({})
+    this.#progress = progress
+    if (performance.now() - this.#writtenAt >= writeEveryMs) this.#write({})
     return {...progress, expected: this.#state.expected}
   }
 
@@ -134,11 +139,20 @@ export class PublishedRun {
 
   #write(change: Partial<RunState>): void {
     this.#writtenAt = performance.now()
-    this.#state = {...this.#state, ...change, updated: new Date().toISOString()}
-    const text = JSON.stringify(this.#state)
-    this.#writing = this.#writing
-      .then(() => this.cache.setState(stateKey, text, {lock: this.lock}))
-      .catch(() => undefined)
+    const {listed, changed, checked} = this.#progress
+    this.#state = {...this.#state, listed, changed, checked, ...change, updated: new Date().toISOString()}
+    this.#isBehind = true
+    this.#writing ??= this.#catchUp()
+  }
+
+  /** A cache that takes longer than what there is to tell gets the last of it alone. */
+  async #catchUp(): Promise<void> {
+    while (this.#isBehind) {
+      this.#isBehind = false
+      const text = JSON.stringify(this.#state)
+      await this.cache.setState(stateKey, text, {lock: this.lock}).catch(() => undefined)
+    }
+    this.#writing = undefined
   }
 }
 
