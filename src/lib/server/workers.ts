@@ -4,6 +4,7 @@ import {openBackends} from '../backends.js'
 import type {LoginNews} from '../access/slow-down.js'
 import {readConfig, type Config} from '../config/config.js'
 import {UsageError} from '../errors.js'
+import {HandedConnections} from './handed-connections.js'
 import {ListenFailed} from './listen.js'
 import {openLog} from './logging.js'
 import {memoryDatabases} from './memory-databases.js'
@@ -56,6 +57,7 @@ export async function serveByWorkers(
     graceSeconds: options.graceSeconds,
   }
   cluster.setupPrimary({exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: []})
+  const connections = new HandedConnections()
   let ending = false
   let delay = firstDelay
   const timers = new Set<NodeJS.Timeout>()
@@ -63,6 +65,8 @@ export async function serveByWorkers(
   const start = (): Promise<string> => {
     let listeningSince = Infinity
     const worker = cluster.fork({[orderVariable]: JSON.stringify(order)})
+    connections.watch(worker)
+    worker.on('error', () => undefined) // it was told something after its death, which is reported by its exit
     const listening = new Promise<string>((resolve, reject) => {
       worker.on('message', (news: WorkerNews) => {
         if ('listening' in news) {
