@@ -13,6 +13,8 @@ describe('paths of requests', () => {
     ['/simple/Ã¼ber/', '/simple/%C3%BCber/', 'reads raw UTF-8'],
     ['/a%2525b/', '/a%2525b/', 'decodes once'],
     ['http://user:pw@host/simple/', '/simple/', "takes a proxy's absolute form"],
+    ['/simple/foo/#sha256=00', '/simple/foo/', 'leaves a fragment to the client'],
+    ['/simple/foo/?a=1#b', '/simple/foo/?a=1', 'leaves a fragment after a query to the client'],
     ['/simple/__proto__/', '/simple/__proto__/', 'has no special names'],
   ] as const) {
     it(`${sent} ${why}`, () => assert.equal(canonicalUrl(sent, ''), read))

@@ -37,12 +37,21 @@ export const runOriginalPython = (
 
 /**
  * Starts pypicloud with `pserve FILE`; the file's `[server:main]` names 127.0.0.1 and `port`. Whatever the file says,
- * unknown projects are looked up at nobody's: pages of them redirect to a port on which nobody listens.
+ * unknown projects are looked up at `upstream`: by default pages of them redirect to a port on which nobody listens.
  */
-export async function startOriginal(file: string, port: number): Promise<OriginalServer> {
+export async function startOriginal(
+  file: string,
+  port: number,
+  upstream = {mode: 'redirect', baseUrl: 'http://127.0.0.1:9'},
+): Promise<OriginalServer> {
   const child = spawn(program('pypicloud'), [file], {
     cwd: dirname(file),
-    env: {PATH: process.env['PATH'] ?? '', HOME: dirname(file), LANG: 'C.UTF-8', ...noUpstream},
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: dirname(file),
+      LANG: 'C.UTF-8',
+      ...upstreamVariables(upstream),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
@@ -63,10 +72,10 @@ export async function startOriginal(file: string, port: number): Promise<Origina
 }
 
 /** A config without an upstream of its own means the public index. */
-const noUpstream = {
-  PPC_PYPI_FALLBACK: 'redirect',
-  PPC_PYPI_FALLBACK_BASE_URL: 'http://127.0.0.1:9',
-}
+const upstreamVariables = ({mode, baseUrl}: {mode: string; baseUrl: string}) => ({
+  PPC_PYPI_FALLBACK: mode,
+  PPC_PYPI_FALLBACK_BASE_URL: baseUrl,
+})
 
 /** Edits a config as an operator does: sets keys of its app section, and where the original's server listens. */
 export async function editConfig(

@@ -1,7 +1,14 @@
 import {createHash} from 'node:crypto'
 import {gunzipSync} from 'node:zlib'
-import type {LightMyRequestResponse} from 'fastify'
 import {recordedHost, type Exchange} from './exchange.js'
+
+/** Of this server. */
+interface Answer {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly rawPayload: Buffer
+  readonly payload: string
+}
 
 /** Headers that clients act on. */
 const comparedHeaders = [
@@ -13,7 +20,7 @@ const comparedHeaders = [
 ]
 
 /** What a client would notice of our answer that pypicloud's did not have: one line each. More is never a difference. */
-export function differences(exchange: Exchange, answer: LightMyRequestResponse): string[] {
+export function differences(exchange: Exchange, answer: Answer): string[] {
   const {response} = exchange
   const found: string[] = []
   if (answer.statusCode !== response.status)
@@ -35,11 +42,7 @@ export function differences(exchange: Exchange, answer: LightMyRequestResponse):
 
 const typeOf = (header: string): string => header.toLowerCase().replaceAll(' ', '')
 
-function bodyDifferences(
-  {request, response, volatile}: Exchange,
-  answer: LightMyRequestResponse,
-  type: string,
-): string[] {
+function bodyDifferences({request, response, volatile}: Exchange, answer: Answer, type: string): string[] {
   if (response.gunzipped_json !== undefined) {
     return jsonDifferences(
       response.gunzipped_json,
@@ -62,8 +65,15 @@ function bodyDifferences(
   }
   if (response.status >= 300) return errorTextDifferences(response.status, then, answer.payload)
   if (type.startsWith('text/html')) return htmlDifferences(request.path, then, answer.payload)
+  if (type.startsWith('text/xml'))
+    return structsOf(then) === structsOf(answer.payload) ? [] : ['another XML-RPC answer']
   return then === answer.payload ? [] : ['another text']
 }
+
+/** The order of projects found is that of a table without one. */
+const structsOf = (xml: string): string =>
+  unescapeHtml(xml).split('<struct>').slice(1).map(structOf).sort().join('\n')
+const structOf = (rest: string): string => rest.split('</struct>')[0] ?? ''
 
 const volatileNames = (volatile: Exchange['volatile']): readonly string[] =>
   typeof volatile === 'string' ? [volatile] : (volatile ?? [])
@@ -75,7 +85,7 @@ const volatileNames = (volatile: Exchange['volatile']): readonly string[] =>
 function jsonDifferences(then: unknown, now: unknown, where: string, ignored: ReadonlySet<string>): string[] {
   if (Array.isArray(then) && Array.isArray(now)) {
     if (then.length !== now.length) return [`${where}: ${then.length} elements are now ${now.length}`]
-    const unordered = where === '' || /(?:members|groups)$/.test(where)
+    const unordered = where === '' || /(?:members|groups|groups\.[^.]+)$/.test(where)
     const [a, b] = unordered ? [sorted(then), sorted(now)] : [then, now]
     return a.flatMap((element, i) => jsonDifferences(element, b[i], `${where}[${i}]`, ignored))
   }

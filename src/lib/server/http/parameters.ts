@@ -39,6 +39,7 @@ export class Parameters {
     const value = this.values.get(name)
     if (value === undefined || value === null) throw missingArgument(name)
     if (typeof value === 'boolean') return value
+    if (value === 0 || value === 1) return value === 1
     if (typeof value === 'string' && /^(?:t|true|y|yes|on|1)$/i.test(value)) return true
     if (typeof value === 'string' && /^(?:f|false|n|no|off|0|)$/i.test(value)) return false
     throw new HttpError(400, `Argument '${name}' must be true or false`, {form: 'raised'})

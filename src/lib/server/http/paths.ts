@@ -12,9 +12,10 @@ const dots = /\/\.{1,2}(?:\/|$)/
  * characters, `.` or `..`, become one that the router refuses.
  */
 export function canonicalUrl(target: string, mountPath: string): string {
-  const question = target.indexOf('?')
-  const query = question < 0 ? '' : target.slice(question)
-  const path = withoutMount(question < 0 ? target : target.slice(0, question), mountPath)
+  const sent = withoutFragment(target)
+  const question = sent.indexOf('?')
+  const query = question < 0 ? '' : sent.slice(question)
+  const path = withoutMount(question < 0 ? sent : sent.slice(0, question), mountPath)
   if (path === undefined) return unreadable
   if (path === '/' || (plain.test(path) && !dots.test(path))) return path + query
   const decoded = decodePath(path)
@@ -23,6 +24,12 @@ export function canonicalUrl(target: string, mountPath: string): string {
   if (segments.length === 0) return `/${query}`
   const end = decoded.endsWith('/') ? '/' : ''
   return `/${segments.map(encodeURIComponent).join('/')}${end}${query}`
+}
+
+/** It is for the client alone, but some send the whole link: `/simple/foo/#sha256=…`. */
+function withoutFragment(target: string): string {
+  const hash = target.indexOf('#')
+  return hash < 0 ? target : target.slice(0, hash)
 }
 
 /** Also takes a proxy's absolute form, `GET http://host/path`. */

@@ -45,7 +45,7 @@ export function adminRuleRoutes(context: Context): Route[] {
     }),
     row({
       about: 'Who is in a group and what it may do.',
-      method: ['GET', 'POST'],
+      method: ['GET', 'POST', 'PATCH', 'OPTIONS'], // as pypicloud: all that do nothing else
       path: '/admin/group/:group',
       gives: json('Empty lists for an unknown group.', 'Group'),
       does: async ({params}) => ({

@@ -1,5 +1,6 @@
 import {style, styleName} from '../pages/style.js'
 import {notFound} from '../http/errors.js'
+import {note} from '../routing/answers.js'
 import {route, type Route} from '../routing/route.js'
 
 /** `/static/…`: what pages for people are made up with. */
@@ -10,7 +11,10 @@ export const staticRoutes = (): Route[] => [
     path: '/static/:file',
     slash: 'exact',
     who: 'anybody',
-    answers: {200: {about: 'The style.', types: ['text/css; charset=UTF-8']}},
+    answers: {
+      200: {about: 'The style.', types: ['text/css; charset=UTF-8']},
+      404: note('There is no such file.'),
+    },
     handler: (request, reply) => {
       if (request.params.file !== styleName) throw notFound(request.url.split('?')[0])
       return reply
