@@ -106,6 +106,26 @@ const refused: [what: string, claims: ReleaseClaims, ...mentioned: string[]][] =
   ],
   ['a look-alike name', {filename: 'foo-1.0.tar.gz', name: 'fo\u043e', version: '1.0'}, 'project name'],
   ['a path', {filename: '../foo-1.0.tar.gz', name: 'foo', version: '1.0'}, 'path separator'],
+  [
+    'Python versions that are none',
+    {filename: 'foo-1.0.tar.gz', requiresPython: '"><script>'},
+    '"\\"><script>"',
+    'form',
+  ],
+  [
+    'a name for Python versions',
+    {filename: 'foo-1.0.tar.gz', requiresPython: 'python>=3'},
+    'python>=3',
+    'form',
+  ],
+  ['endless parentheses', {filename: 'foo-1.0.tar.gz', requiresPython: '('.repeat(60_000)}, 'form'],
+  ['endless blanks', {filename: 'foo-1.0.tar.gz', requiresPython: `>=3${' '.repeat(60_000)}x`}, 'form'],
+  [
+    'Python versions in the archive that are none',
+    {filename: 'foo-1.0.tar.gz', metadata: {name: 'foo', version: '1.0', requiresPython: 'three'}},
+    '"three"',
+    'archive',
+  ],
   ['a prototype', {filename: '__proto__-1.0.tar.gz', name: '__proto__', version: '1.0'}, 'project name'],
 ]
 
@@ -115,6 +135,20 @@ describe('checkRelease', () => {
       const release = checkRelease({filename, name, version})
       assert.equal(`${release.name} ${release.version}`, expected)
       assert.deepEqual(checkRelease({filename, metadata: {name, version}}), release)
+    })
+
+  for (const requiresPython of [
+    '>=3.9,<4',
+    ' >= 2.7, !=3.0.*, !=3.1.* ,',
+    '~=3.8\n,<4',
+    '(>=3)',
+    '>=3.6.*',
+    '===3.11.4+local-1',
+    '3.8',
+    '',
+  ])
+    it(`takes the Python versions ${JSON.stringify(requiresPython)}`, () => {
+      assert.ok(checkRelease({filename: 'foo-1.0.tar.gz', requiresPython}))
     })
 
   for (const [what, claims, ...mentioned] of refused)

@@ -103,6 +103,14 @@ describe('bad input', () => {
         assert.equal(headers.location, '/simple/')
       }
     })
+    it('of two Hosts neither is believed', async () => {
+      const answer = await rawRequest(
+        port,
+        'GET /simple HTTP/1.1\r\nHost: here:1\r\nHost: evil.example\r\n\r\n',
+      )
+      assert.match(answer, /^HTTP\/1\.1 302 /)
+      assert.match(answer, /\r\nlocation: \/simple\/\r\n/i)
+    })
     it('forwarded headers mean nothing without the prefix filter', async () => {
       const headers = {
         host: 'here:1',

@@ -16,8 +16,10 @@ export interface ReleaseClaims {
   /** What the form says. Empty is as good as absent. */
   readonly name?: string | undefined
   readonly version?: string | undefined
+  readonly requiresPython?: string | undefined
   /** What the archive says. */
-  readonly metadata?: Pick<CoreMetadata, 'name' | 'version'> | undefined
+  readonly metadata?:
+    (Pick<CoreMetadata, 'name' | 'version'> & Partial<Pick<CoreMetadata, 'requiresPython'>>) | undefined
 }
 
 interface Claim {
@@ -43,6 +45,14 @@ export function checkRelease(claims: ReleaseClaims): {name: string; version: str
   for (const {value, from} of versions)
     if (!isVersion(value))
       throw new InvalidInput(`The version ${quote(value)} of ${from} is not one, see PEP 440.`)
+  for (const {value, from} of present(
+    [claims.requiresPython, 'the form'],
+    [metadata?.requiresPython, 'the metadata in the archive'],
+  ))
+    if (!isPythonRange(value))
+      throw new InvalidInput(
+        `The Python versions ${quote(value)} of ${from} are no list such as ">=3.9,<4", see PEP 440: some installers would not see the file.`,
+      )
   agree('project name', names, (a, b) => normalizeName(a) === normalizeName(b))
   agree('version', versions, sameVersion)
 
@@ -61,6 +71,13 @@ export function checkRelease(claims: ReleaseClaims): {name: string; version: str
     agree('version', [{value: stands.version, from: fromFilename}, version], sameAsInFilename)
   return {name: normalizeName(name?.value ?? stands.name), version: version?.value ?? stands.version}
 }
+
+/** Also what older tools wrote and installers still read: blanks, parentheses around all, `>=3.6.*`. */
+const isPythonRange = (text: string): boolean =>
+  text
+    .replace(/^\((.*)\)$/s, '$1')
+    .split(',')
+    .every(clause => /^(?:(?:===|[~=!<>]=|[<>])?\s*v?\d[\w.*+!-]*)?$/i.test(clause.trim()))
 
 const present = (...pairs: [value: string | undefined, from: string][]): Claim[] =>
   pairs.flatMap(([value, from]) => {

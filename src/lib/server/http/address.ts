@@ -57,7 +57,7 @@ export function publicAddress(
     const name =
       forwarded(request, 'x-forwarded-host') ??
       forwarded(request, 'x-forwarded-server') ??
-      request.headers.host ??
+      onlyHost(request) ??
       ''
     if (!hostPattern.test(name)) return undefined
     return filter?.forcePort === undefined ? name : withPort(name, filter.forcePort)
@@ -84,6 +84,12 @@ export function publicAddress(
     },
   }
 }
+
+/** Of two, what is in front of this server may have believed the other one (RFC 9112 §3.2). */
+const onlyHost = ({headers, raw}: FastifyRequest): string | undefined =>
+  raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.length === 4 && /^host$/i.test(name)).length > 1
+    ? undefined
+    : headers.host
 
 /** Some proxies add the port of the connection: `192.0.2.1:51234`, `[2001:db8::1]:51234`. */
 const withoutPort = (address: string): string =>
