@@ -33,7 +33,7 @@ for (const name of ['moto', 'versitygw'] as const) {
       await store.put(source, bodyOf(bytes), {replace: false, metadata: {summary: 'old'}})
     })
     after(async () => {
-      place.client.destroy()
+      place.api.destroy()
       await store[Symbol.asyncDispose]()
       await proxy[Symbol.asyncDispose]()
       await service[Symbol.asyncDispose]()

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
 import {StorageFailed, Unavailable} from '../../src/lib/errors.js'
-import {s3Client} from '../../src/lib/storage/s3/client.js'
+import {S3Api} from '../../src/lib/storage/s3/api.js'
 import {s3Links} from '../../src/lib/storage/s3/links.js'
 import {readS3Settings} from '../../src/lib/storage/s3/settings.js'
 import {signUrl} from '../../src/lib/storage/s3/sign-url.js'
@@ -32,9 +32,9 @@ async function linksFor(settings: Readonly<Record<string, string>>) {
   const config = await s3Config(undefined, {'storage.region_name': '', ...settings})
   const s3Settings = readS3Settings(config, {})
   const region = s3Settings.values.regionName ?? 'us-east-1'
-  const client = s3Client(s3Settings, region)
+  const api = new S3Api(s3Settings, region)
   const bucket = s3Settings.values.bucket
-  return s3Links(config, {name: 's3', client, bucket, region, settings: s3Settings})
+  return s3Links(config, {name: 's3', api, bucket, region, settings: s3Settings})
 }
 
 describe('links to S3', () => {

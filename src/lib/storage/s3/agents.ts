@@ -5,14 +5,33 @@ import type {S3Settings} from './settings.js'
 /** As many as a listing asks for metadata at the same time, and as many transfers beside them. */
 const defaultConnections = 128
 
-export interface Agents {
+interface Agents {
   readonly httpAgent: Agent
   /** Of another class where a proxy is in between. */
   readonly httpsAgent: Agent
 }
 
-/** Connections to the service: how many, through which proxy and trusting whom. */
-export function s3Agents(settings: S3Settings): Agents {
+export interface Connections extends Agents {
+  /** Milliseconds. */
+  readonly connectionTimeout: number
+  /** Milliseconds without a byte. */
+  readonly socketTimeout: number
+}
+
+/** Connections to the service: how many, how patient, through which proxy and trusting whom. */
+export function connectionsOf(settings: S3Settings): Connections {
+  const {connectTimeout = 20, readTimeout = 60} = settings.values
+  return {
+    ...agentsOf(settings),
+    connectionTimeout: milliseconds(connectTimeout),
+    socketTimeout: milliseconds(readTimeout),
+  }
+}
+
+/** boto takes 0 for "at once"; nothing can be reached so fast. */
+const milliseconds = (seconds: number) => Math.max(1, seconds * 1000)
+
+function agentsOf(settings: S3Settings): Agents {
   const {maxPoolConnections: maxSockets = defaultConnections} = settings.values
   const common = {keepAlive: true, maxSockets}
   const trust = {

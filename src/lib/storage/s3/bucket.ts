@@ -1,10 +1,11 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {CreateBucketCommand, HeadBucketCommand, ListObjectsV2Command, type S3Client} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
-import {firstRegion, s3Client} from './client.js'
+import {S3Api} from './api.js'
 import {findCredentials} from './credentials.js'
 import {isBucketMissing, isUnexplained, otherRegion, s3Failure, wrongRegion} from './errors.js'
 import type {S3Place} from './place.js'
+import {askQuickly} from './quick-request.js'
+import {firstRegion} from './region.js'
 import type {S3Settings} from './settings.js'
 
 /**
@@ -14,33 +15,35 @@ import type {S3Settings} from './settings.js'
 export async function openBucket(settings: S3Settings): Promise<S3Place> {
   const {bucket, prefix, regionName} = settings.values
   const name = `s3://${bucket}/${prefix}`
-  let region = await firstRegion(settings)
-  let client = s3Client(settings, region)
+  const placeIn = (region: string): S3Place => {
+    return {name, api: new S3Api(settings, region), bucket, region, settings}
+  }
+  let place = placeIn(await firstRegion(settings))
   try {
-    await findCredentials(client, `${name} can't be opened`)
+    await findCredentials(place.api, `${name} can't be opened`)
     try {
-      await findOrMake(client, settings, region)
+      await findOrMake(place)
     } catch (error) {
       const found = otherRegion(error)
-      if (found === undefined || found === region) throw error
+      if (found === undefined || found === place.region) throw error
       if (regionName !== undefined)
         throw new StorageFailed(`${name}: ${wrongRegion(found, settings)}`, {cause: error})
-      client.destroy()
-      region = found
-      client = s3Client(settings, region)
-      await findOrMake(client, settings, region)
+      place.api.destroy()
+      place = placeIn(found)
+      await findOrMake(place)
     }
-    return {name, client, bucket, region, settings}
+    return place
   } catch (error) {
-    client.destroy()
+    place.api.destroy()
     throw s3Failure(error, `${name} can't be opened`, settings)
   }
 }
 
 /** @throws when the bucket can't be used now. */
-export async function checkBucket({client, bucket, name, settings}: S3Place): Promise<void> {
+export async function checkBucket(place: S3Place): Promise<void> {
+  const {name, settings} = place
   try {
-    await headBucket(client, bucket)
+    await headBucket(place)
   } catch (error) {
     const failure = s3Failure(error, name, settings)
     throw isBucketMissing(error)
@@ -49,19 +52,23 @@ export async function checkBucket({client, bucket, name, settings}: S3Place): Pr
   }
 }
 
-async function findOrMake(client: S3Client, settings: S3Settings, region: string): Promise<void> {
-  const {bucket} = settings.values
+async function findOrMake(place: S3Place): Promise<void> {
   try {
-    await headBucket(client, bucket)
+    await headBucket(place)
   } catch (error) {
     if (!isBucketMissing(error)) throw error
-    await makeBucket(client, settings, region)
-    await untilThere(client, bucket)
+    await makeBucket(place)
+    await untilThere(place)
   }
 }
 
 /** HEAD, and where that is refused without a word, a listing, which gives the reason or works. */
-async function headBucket(client: S3Client, bucket: string): Promise<void> {
+async function headBucket(place: S3Place): Promise<void> {
+  const {bucket} = place
+  const answer = await askQuickly(place, {method: 'HEAD', key: ''})
+  answer?.body.resume()
+  if (answer?.statusCode === 200) return
+  const {client, HeadBucketCommand, ListObjectsV2Command} = await place.api.sdk()
   try {
     await client.send(new HeadBucketCommand({Bucket: bucket}))
   } catch (error) {
@@ -71,8 +78,8 @@ async function headBucket(client: S3Client, bucket: string): Promise<void> {
   }
 }
 
-async function makeBucket(client: S3Client, settings: S3Settings, region: string): Promise<void> {
-  const {bucket} = settings.values
+async function makeBucket({api, bucket, region, settings}: S3Place): Promise<void> {
+  const {client, CreateBucketCommand} = await api.sdk()
   // AWS refuses its first region as a constraint
   const place = region === 'us-east-1' ? undefined : {LocationConstraint: region as 'eu-west-1'}
   try {
@@ -98,7 +105,8 @@ async function makeBucket(client: S3Client, settings: S3Settings, region: string
   }
 }
 
-async function untilThere(client: S3Client, bucket: string): Promise<void> {
+async function untilThere({api, bucket}: S3Place): Promise<void> {
+  const {client, HeadBucketCommand} = await api.sdk()
   for (let attempt = 0; ; attempt += 1) {
     try {
       await client.send(new HeadBucketCommand({Bucket: bucket}))

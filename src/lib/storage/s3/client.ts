@@ -1,20 +1,20 @@
 import type {Agent as HttpsAgent} from 'node:https'
 import {S3Client, type S3ClientConfig} from '@aws-sdk/client-s3'
 import {NodeHttpHandler} from '@smithy/node-http-handler'
-import {s3Agents} from './agents.js'
+import {connectionsOf, type Connections} from './agents.js'
 import {s3Retries} from './retries.js'
 import type {S3Settings, S3Values} from './settings.js'
 
 // read when the first client is made; the lock keeps a release that runs on Node 20
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
 
-/** Where nothing names a region, as boto. */
-const defaultRegion = 'us-east-1'
-
 /** A client as the settings describe it. Does no I/O. */
-export function s3Client(settings: S3Settings, region: string): S3Client {
+export function s3Client(
+  settings: S3Settings,
+  region: string,
+  {httpAgent, httpsAgent, connectionTimeout, socketTimeout}: Connections = connectionsOf(settings),
+): S3Client {
   const {values, endpoint, pathStyle} = settings
-  const {httpAgent, httpsAgent} = s3Agents(settings)
   const client = new S3Client({
     region,
     ...(endpoint && {endpoint: endpoint.href, forcePathStyle: pathStyle}),
@@ -34,17 +34,14 @@ export function s3Client(settings: S3Settings, region: string): S3Client {
       httpAgent,
       // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- any agent that can be destroyed does
       httpsAgent: httpsAgent as HttpsAgent,
-      connectionTimeout: milliseconds(values.connectTimeout ?? 20),
-      socketTimeout: milliseconds(values.readTimeout ?? 60),
+      connectionTimeout,
+      socketTimeout,
       socketAcquisitionWarningTimeout: 2 ** 31 - 1, // waiting for a connection is no news
     }),
   })
   adaptRequests(client, values, endpoint?.protocol !== 'http:' && values.useSsl)
   return client
 }
-
-/** boto takes 0 for "at once"; nothing can be reached so fast. */
-const milliseconds = (seconds: number) => Math.max(1, seconds * 1000)
 
 /** Without a key in the config the SDK asks environment, profiles, web identity, containers and the instance. */
 function credentialsOf({accessKeyId, secretAccessKey, sessionToken}: S3Values): Partial<S3ClientConfig> {
@@ -67,10 +64,8 @@ function adaptRequests(client: S3Client, values: S3Values, isEncrypted: boolean)
   )
 }
 
-/** What the environment or the profile say. Undefined where nobody does. */
-export async function regionOfEnvironment(environment = process.env): Promise<string | undefined> {
-  const fromBoto = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION']
-  if (fromBoto) return fromBoto
+/** As the profile has it. Undefined where there is none. */
+export async function regionOfProfile(): Promise<string | undefined> {
   const probe = new S3Client({}) // reads the profile's file as every client does
   try {
     return await probe.config.region()
@@ -79,9 +74,4 @@ export async function regionOfEnvironment(environment = process.env): Promise<st
   } finally {
     probe.destroy()
   }
-}
-
-/** The region to begin with: the config's, the environment's or boto's. */
-export async function firstRegion({values}: S3Settings): Promise<string> {
-  return values.regionName ?? (await regionOfEnvironment()) ?? defaultRegion
 }

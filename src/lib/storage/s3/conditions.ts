@@ -1,7 +1,9 @@
 import {randomBytes} from 'node:crypto'
-import {DeleteObjectCommand, PutObjectCommand} from '@aws-sdk/client-s3'
+import {md5} from './confirm.js'
+import {deleteObject} from './delete.js'
 import {isNotImplemented, isPreconditionFailed, s3Failure} from './errors.js'
 import {probeName, type S3Place} from './place.js'
+import {putQuickly} from './quick-put.js'
 
 /** Whether the service keeps to `If-None-Match: *`. AWS does; of others an object of ours is put twice, once a process. */
 export class Conditions {
@@ -23,22 +25,29 @@ export class Conditions {
   }
 
   async #probe(): Promise<boolean> {
-    const {client, bucket, settings} = this.#place
-    const Key = `${settings.values.prefix}${probeName}-${randomBytes(6).toString('hex')}`
-    const put = () =>
-      client.send(new PutObjectCommand({Bucket: bucket, Key, Body: Buffer.from('probe'), IfNoneMatch: '*'}))
+    const key = `${this.#place.settings.values.prefix}${probeName}-${randomBytes(6).toString('hex')}`
     try {
-      await put()
-      await put()
-      return false
+      return !(await this.#putNew(key)) || !(await this.#putNew(key))
     } catch (error) {
       if (isPreconditionFailed(error)) return true
       if (isNotImplemented(error)) return false
       throw error
     } finally {
       // it harms no listing, and nobody waits for it
-      this.#cleaning = client.send(new DeleteObjectCommand({Bucket: bucket, Key})).catch(() => undefined)
+      this.#cleaning = deleteObject(this.#place, key).catch(() => undefined)
     }
+  }
+
+  /** @returns false when it is there already: a first attempt whose answer was lost counts, too. */
+  async #putNew(key: string): Promise<boolean> {
+    const {api, bucket} = this.#place
+    const bytes = Buffer.from('probe')
+    const params = {Bucket: bucket, Key: key, IfNoneMatch: '*'}
+    const quick = await putQuickly(this.#place, params, bytes, md5(bytes).toString('base64'))
+    if (quick.isDone || quick.isRefused) return quick.isDone
+    const {client, PutObjectCommand} = await api.sdk()
+    await client.send(new PutObjectCommand({...params, Body: bytes}))
+    return true
   }
 
   /** Before the client is closed. */

@@ -1,6 +1,6 @@
 import {createHash, type Hash} from 'node:crypto'
-import {DeleteObjectCommand} from '@aws-sdk/client-s3'
 import {StorageFailed} from '../../errors.js'
+import {deleteObject} from './delete.js'
 import {plainEtag, type S3Place} from './place.js'
 import {readObject} from './read.js'
 
@@ -36,7 +36,7 @@ export async function confirmBytes(
   )
     return
   if ((await digestOfObject(place, key, sent.partSize)) === sent.etag) return
-  await place.client.send(new DeleteObjectCommand({Bucket: place.bucket, Key: key}))
+  await deleteObject(place, key)
   throw new StorageFailed(`${place.name}: the service has stored other bytes under ${key} than were sent`)
 }
 

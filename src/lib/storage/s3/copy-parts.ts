@@ -20,13 +20,14 @@ const partsAtOnce = 8
  */
 export async function copyInParts(
   source: S3Object,
-  {client, ...place}: S3Place,
+  place: S3Place,
   {CopySource, CopySourceIfMatch, IfNoneMatch, ...target}: Copying,
   {size, etag}: {readonly size: number; readonly etag: string},
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const partSize = await partSizeOf(source, size, etag)
   if (partSize === undefined) return false
+  const {client} = await place.api.sdk()
   const whole = {Bucket: target.Bucket, Key: target.Key}
   const {UploadId} = await client.send(new CreateMultipartUploadCommand(target))
   const copyPart = async (index: number) => {
@@ -48,7 +49,7 @@ export async function copyInParts(
     const {ETag: joined} = await client.send(
       new CompleteMultipartUploadCommand({...whole, UploadId, IfNoneMatch, MultipartUpload: {Parts: parts}}),
     )
-    await confirmBytes({...place, client}, target.Key, joined, {etag, partSize})
+    await confirmBytes(place, target.Key, joined, {etag, partSize})
     return true
   } catch (error) {
     limit.clearQueue()
@@ -60,12 +61,13 @@ export async function copyInParts(
 
 /** Bytes of every part but the last, which may be shorter. */
 async function partSizeOf(
-  {place: {client, bucket}, key}: S3Object,
+  {place: {api, bucket}, key}: S3Object,
   size: number,
   etag: string,
 ): Promise<number | undefined> {
   const parts = Number(/^[0-9a-f]{32}-(\d+)$/.exec(etag)?.[1] ?? 0)
   if (parts === 0) return undefined
+  const {client} = await api.sdk()
   const first = await client.send(new HeadObjectCommand({Bucket: bucket, Key: key, PartNumber: 1}))
   const {ContentLength: partSize = 0, ServerSideEncryption: encryption = ''} = first
   const isDigest = !encryption.startsWith('aws:kms')

@@ -84,7 +84,8 @@ async function copyAtOnce(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const copy = new CopyObjectCommand({...copying, MetadataDirective: 'REPLACE'})
-  const {CopyObjectResult: result} = await place.client.send(copy, {...(signal && {abortSignal: signal})})
+  const {client} = await place.api.sdk()
+  const {CopyObjectResult: result} = await client.send(copy, {...(signal && {abortSignal: signal})})
   await confirmBytes(place, copying.Key, result?.ETag, {etag: md5})
   return true
 }

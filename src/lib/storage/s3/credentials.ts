@@ -1,15 +1,15 @@
-import type {S3Client} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
 import {connectionProblem} from './connection.js'
+import type {S3Api} from './api.js'
 import {statusOf} from './errors.js'
 
 /**
  * Finds the credentials before anything is asked with them: what fails here is no fault of the bucket or its service.
  * @throws {StorageFailed} @throws {Unavailable} when who gives them out can't be reached.
  */
-export async function findCredentials({config}: S3Client, what: string): Promise<void> {
+export async function findCredentials(api: S3Api, what: string): Promise<void> {
   try {
-    await config.credentials()
+    await api.credentials()
   } catch (error) {
     if (!(error instanceof Error) || error.name === 'CredentialsProviderError') throw error
     const status = statusOf(error)

@@ -20,6 +20,9 @@ const nameOf = (error: unknown): string => asServiceError(error)?.name ?? ''
 const missingObject = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion', 'NoSuchUpload'])
 export const isObjectMissing = (error: unknown): boolean =>
   missingObject.has(nameOf(error)) && statusOf(error) === 404
+/** As the SDK says that HEAD found nothing. */
+export const missingObjectError = (): Error =>
+  Object.assign(new Error('Not Found'), {name: 'NotFound', $metadata: {httpStatusCode: 404}})
 export const isBucketMissing = (error: unknown): boolean =>
   nameOf(error) === 'NoSuchBucket' || (statusOf(error) === 404 && nameOf(error) === 'NotFound')
 export const isPreconditionFailed = (error: unknown): boolean => statusOf(error) === 412

@@ -1,4 +1,5 @@
-import {HeadObjectCommand, NotFound, type HeadObjectCommandOutput} from '@aws-sdk/client-s3'
+import type {HeadObjectCommandOutput} from '@aws-sdk/client-s3'
+import {missingObjectError} from './errors.js'
 import type {S3Place} from './place.js'
 import {askQuickly, type QuickAnswer} from './quick-request.js'
 
@@ -11,8 +12,9 @@ export async function head(place: S3Place, key: string): Promise<Head> {
   const answer = await askQuickly(place, {method: 'HEAD', key})
   answer?.body.resume() // has no bytes, but frees the connection
   if (answer?.statusCode === 200) return parseHead(answer.headers)
-  if (answer?.statusCode === 404) throw new NotFound({message: 'Not Found', $metadata: {httpStatusCode: 404}})
-  return place.client.send(new HeadObjectCommand({Bucket: place.bucket, Key: key}))
+  if (answer?.statusCode === 404) throw missingObjectError()
+  const {client, HeadObjectCommand} = await place.api.sdk()
+  return client.send(new HeadObjectCommand({Bucket: place.bucket, Key: key}))
 }
 
 export const parseHead = (headers: QuickAnswer['headers']): Head => ({

@@ -11,7 +11,8 @@ import {ObjectMissing, type Layout, type Leftover} from '../storage.js'
  * credentials lack the right `s3:ListBucketMultipartUploads`, which nothing else needs.
  */
 export async function* listLeftovers(place: S3Place, layout: Layout): AsyncGenerator<Leftover> {
-  const {client, bucket, settings} = place
+  const {bucket, settings} = place
+  const {client} = await place.api.sdk()
   const {prefix} = settings.values
   let marker: {readonly KeyMarker?: string; readonly UploadIdMarker?: string} | undefined = {}
   while (marker !== undefined) {
@@ -29,9 +30,10 @@ export async function* listLeftovers(place: S3Place, layout: Layout): AsyncGener
 }
 
 async function listPage(place: S3Place, marker: {readonly KeyMarker?: string}) {
-  const {client, bucket, name, settings} = place
+  const {bucket, name, settings} = place
   const {prefix} = settings.values
   try {
+    const {client} = await place.api.sdk()
     return await client.send(
       new ListMultipartUploadsCommand({Bucket: bucket, ...(prefix !== '' && {Prefix: prefix}), ...marker}),
     )

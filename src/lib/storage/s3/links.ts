@@ -20,7 +20,7 @@ export function s3Links(config: Config, place: S3Place): StorageLinks {
     async urlOf(key, seconds) {
       if (settings.values.publicUrl) return publicUrl(settings, place.region, key)
       try {
-        const signer = await place.client.config.credentials()
+        const signer = await place.api.credentials()
         return signUrl(objectUrl(settings, place.region, key), signer, place.region, seconds)
       } catch (error) {
         throw s3Failure(error, `${place.name}: no link to ${key} can be signed`, settings)

@@ -1,5 +1,4 @@
 import {text} from 'node:stream/consumers'
-import {ListObjectsV2Command} from '@aws-sdk/client-s3'
 import {s3Failure} from './errors.js'
 import {parseListPage, type ListPage} from './list-page.js'
 import {fingerprintOf, isOurs, type S3Place} from './place.js'
@@ -43,15 +42,14 @@ async function readPage(place: S3Place, prefix: string, token: string | undefine
     ...(prefix !== '' && {prefix}),
     ...(token !== undefined && {'continuation-token': token}),
   })
-  return (
-    quick ??
-    place.client.send(
-      new ListObjectsV2Command({
-        Bucket: place.bucket,
-        ...(prefix !== '' && {Prefix: prefix}),
-        ...(token !== undefined && {ContinuationToken: token}),
-      }),
-    )
+  if (quick !== undefined) return quick
+  const {client, ListObjectsV2Command} = await place.api.sdk()
+  return client.send(
+    new ListObjectsV2Command({
+      Bucket: place.bucket,
+      ...(prefix !== '' && {Prefix: prefix}),
+      ...(token !== undefined && {ContinuationToken: token}),
+    }),
   )
 }
 

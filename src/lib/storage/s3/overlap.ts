@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {DeleteObjectCommand, PutObjectCommand} from '@aws-sdk/client-s3'
+import {deleteObject} from './delete.js'
 import {findObject, probeName, type S3Place} from './place.js'
 
 /** Whether both are one bucket and the keys of one can be keys of the other. */
@@ -16,13 +16,14 @@ export const serviceOf = ({settings: {endpoint}}: S3Place): string => endpoint?.
 async function shareObjects(one: S3Place, other: S3Place): Promise<boolean> {
   const Key = `${one.settings.values.prefix}${probeName}-${randomBytes(6).toString('hex')}`
   try {
-    await one.client.send(new PutObjectCommand({Bucket: one.bucket, Key, Body: Buffer.from('probe')}))
+    const {client, PutObjectCommand} = await one.api.sdk()
+    await client.send(new PutObjectCommand({Bucket: one.bucket, Key, Body: Buffer.from('probe')}))
   } catch {
     return true // nobody may write here: rather refuse than lose
   }
   try {
     return (await findObject(other, Key)) !== undefined
   } finally {
-    await one.client.send(new DeleteObjectCommand({Bucket: one.bucket, Key}))
+    await deleteObject(one, Key)
   }
 }

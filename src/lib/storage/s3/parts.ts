@@ -1,25 +1,12 @@
 import {CompleteMultipartUploadCommand, UploadPartCommand, type S3Client} from '@aws-sdk/client-s3'
+import {Upload} from '@aws-sdk/lib-storage'
 import {BlockReader} from '../block-reader.js'
 import {digestOfParts, md5, type Digest} from './confirm.js'
+import type {PutInput} from './quick-put.js'
 import type {Body} from '../storage.js'
 
-const MiB = 1 << 20
-/** What S3 takes at least. Small parts and few at once keep memory low and the line busy. */
-const smallestPart = 5 * MiB
-const mostParts = 10_000
-const mostAtOnce = 4
-export const largestObject = 5 * 1024 ** 4 // bytes
-/** Bytes: two uploads of the usual parts, or one of larger parts. */
-export const partBudget = 2 * mostAtOnce * smallestPart
-
-/** @param size of the object. @returns bytes of a part, and how many are in memory and on their way at the same time. */
-export function partsOf(size: number): {partSize: number; partsAtOnce: number} {
-  const partSize = Math.max(smallestPart, Math.ceil(size / mostParts / MiB) * MiB)
-  return {partSize, partsAtOnce: Math.max(1, Math.min(mostAtOnce, Math.floor(partBudget / 2 / partSize)))}
-}
-
 /** Stands for bytes of a body that nobody has read yet. Upload cuts it into parts as if they were there. */
-export class UnreadBytes extends Uint8Array {
+class UnreadBytes extends Uint8Array {
   override readonly byteLength: number
 
   constructor(
@@ -40,7 +27,7 @@ export class UnreadBytes extends Uint8Array {
  * of a stream, as Upload does it, leaves twice the object to the collector. Every part goes with its digest, so that the
  * service itself refuses damaged bytes.
  */
-export class PartSender {
+class PartSender {
   readonly config: S3Client['config']
   /** All parts are there, and what comes of the last request is not known yet. */
   isCompleting = false
@@ -95,5 +82,42 @@ export class PartSender {
     const answer = await this.#client.send(command, {...(this.#signal && {abortSignal: this.#signal})})
     this.#memories.push(memory)
     return answer
+  }
+}
+
+export interface PartsSent {
+  readonly etag: string | undefined
+  readonly digest: Digest
+  /** The last request failed, which may have joined the parts all the same. */
+  readonly unknown?: {readonly error: unknown}
+}
+
+/** Sends an object that nobody sees before the last request joins its parts. @throws what broke it before that. */
+export async function sendParts(
+  client: S3Client,
+  body: Body,
+  params: PutInput,
+  how: {
+    /** Bytes. */
+    readonly partSize: number
+    readonly partsAtOnce: number
+    readonly signal: AbortSignal | undefined
+  },
+): Promise<PartsSent> {
+  const sender = new PartSender(client, body, how.signal)
+  try {
+    const upload = new Upload({
+      client: sender as unknown as S3Client, // all of a client that Upload uses
+      params: {...params, Body: new UnreadBytes(0, body.size), ContentLength: body.size},
+      partSize: how.partSize,
+      queueSize: how.partsAtOnce,
+    })
+    const {ETag: etag} = await upload.done()
+    return {etag, digest: sender.digest(how.partSize)}
+  } catch (error) {
+    if (!sender.isCompleting) throw error
+    return {etag: undefined, digest: sender.digest(how.partSize), unknown: {error}}
+  } finally {
+    sender.close()
   }
 }

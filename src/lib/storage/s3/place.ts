@@ -1,4 +1,4 @@
-import {ListObjectsV2Command, type S3Client} from '@aws-sdk/client-s3'
+import type {S3Api} from './api.js'
 import {isObjectMissing, isUnexplained, s3Failure} from './errors.js'
 import {head, type Head} from './head.js'
 import {parseS3Metadata} from './metadata.js'
@@ -9,7 +9,7 @@ import {ObjectMissing, type StoredObject} from '../storage.js'
 export interface S3Place {
   /** `s3://bucket/prefix`. */
   readonly name: string
-  readonly client: S3Client
+  readonly api: S3Api
   readonly bucket: string
   /** Where the bucket is. */
   readonly region: string
@@ -74,10 +74,11 @@ export const fingerprintOf = (etag: string | undefined, size: number, modified: 
 export const plainEtag = (etag: string | undefined): string => (etag ?? '').replace(/^(?:W\/)?"|"$/g, '')
 
 /** An answer to HEAD has no words. What a GET is refused for is the same. */
-export async function explained(place: Pick<S3Place, 'client' | 'bucket'>, error: unknown): Promise<unknown> {
+export async function explained(place: Pick<S3Place, 'api' | 'bucket'>, error: unknown): Promise<unknown> {
   if (!isUnexplained(error)) return error
   try {
-    await place.client.send(new ListObjectsV2Command({Bucket: place.bucket, MaxKeys: 1}))
+    const {client, ListObjectsV2Command} = await place.api.sdk()
+    await client.send(new ListObjectsV2Command({Bucket: place.bucket, MaxKeys: 1}))
     return error
   } catch (reason) {
     return reason

@@ -1,13 +1,11 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {PutObjectCommand, type S3Client} from '@aws-sdk/client-s3'
-import {Upload} from '@aws-sdk/lib-storage'
 import {StorageFailed} from '../../errors.js'
 import {readWhole} from '../block-reader.js'
 import {ByteBudget} from '../byte-budget.js'
 import {confirmBytes, md5, type Digest} from './confirm.js'
 import {isPreconditionFailed, isWriteConflict, attemptsOf} from './errors.js'
 import {formatS3Metadata, parseS3Metadata} from './metadata.js'
-import {largestObject, partBudget, partsOf, PartSender, UnreadBytes} from './parts.js'
+import {largestObject, partBudget, partsOf} from './part-sizes.js'
 import {atObject, describeObject, findObject, headObject, plainEtag, type S3Place} from './place.js'
 import {protectionOf} from './protection.js'
 import {putQuickly, type PutInput} from './quick-put.js'
@@ -81,9 +79,11 @@ async function sendAtOnce(place: S3Place, body: Body, params: PutInput, {signal}
     const sent = {etag: digest.toString('hex')}
     const quick = await putQuickly(place, params, bytes, contentMd5, signal)
     if (quick.isDone) return {etag: quick.etag, digest: sent}
+    if (quick.isRefused) throw alreadyThere(params.Key ?? '')
+    const {client, PutObjectCommand} = await place.api.sdk()
     const put = new PutObjectCommand({...params, Body: bytes, ContentMD5: contentMd5})
     try {
-      const {ETag: etag} = await place.client.send(put, {...(signal && {abortSignal: signal})})
+      const {ETag: etag} = await client.send(put, {...(signal && {abortSignal: signal})})
       return {etag, digest: sent}
     } catch (error) {
       return await landed(place, params, sent, {error, isFirstWord: !quick.mayHaveArrived})
@@ -101,23 +101,13 @@ async function sendInParts(
 ): Promise<Sent> {
   const {partSize, partsAtOnce} = partsOf(body.size)
   const giveBack = await budget.take(partsAtOnce * partSize, signal)
-  const sender = new PartSender(place.client, body, signal)
   try {
-    const upload = new Upload({
-      client: sender as unknown as S3Client, // all of a client that Upload uses
-      params: {...params, Body: new UnreadBytes(0, body.size), ContentLength: body.size},
-      partSize,
-      queueSize: partsAtOnce,
-    })
-    try {
-      const {ETag: etag} = await upload.done()
-      return {etag, digest: sender.digest(partSize)}
-    } catch (error) {
-      if (!sender.isCompleting) throw error
-      return await landed(place, params, sender.digest(partSize), {error, isFirstWord: true})
-    }
+    const [{client}, {sendParts}] = await Promise.all([place.api.sdk(), import('./parts.js')])
+    const {etag, digest, unknown} = await sendParts(client, body, params, {partSize, partsAtOnce, signal})
+    return unknown === undefined
+      ? {etag, digest}
+      : await landed(place, params, digest, {error: unknown.error, isFirstWord: true})
   } finally {
-    sender.close()
     giveBack()
   }
 }

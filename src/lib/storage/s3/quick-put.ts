@@ -8,6 +8,8 @@ export type PutInput = Pick<
   PutObjectCommandInput,
   | 'ACL'
   | 'Bucket'
+  | 'ContentType'
+  | 'IfMatch'
   | 'IfNoneMatch'
   | 'Key'
   | 'Metadata'
@@ -16,10 +18,10 @@ export type PutInput = Pick<
   | 'StorageClass'
 >
 
-/** Not done: the SDK is to try; what was sent may have arrived. */
+/** Not done: the SDK is to try; what was sent may have arrived. Refused: for its condition. */
 type QuickPut =
   | {readonly isDone: true; readonly etag: string | undefined}
-  | {readonly isDone: false; readonly mayHaveArrived: boolean}
+  | {readonly isDone: false; readonly isRefused: boolean; readonly mayHaveArrived: boolean}
 
 /** Puts an object by one quick request. @param contentMd5 in base64. */
 export async function putQuickly(
@@ -27,12 +29,13 @@ export async function putQuickly(
   {Key: key = '', Metadata: metadata = {}, ...input}: PutInput,
   content: Buffer,
   contentMd5: string,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<QuickPut> {
   const headers = {
-    'content-type': 'application/octet-stream', // as the SDK says
+    'content-type': input.ContentType ?? 'application/octet-stream', // as the SDK says
     'content-md5': contentMd5,
     ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [metadataPrefix + name, value])),
+    ...(input.IfMatch && {'if-match': input.IfMatch}),
     ...(input.IfNoneMatch && {'if-none-match': input.IfNoneMatch}),
     ...(input.ACL && {'x-amz-acl': input.ACL}),
     ...(input.StorageClass && {'x-amz-storage-class': input.StorageClass}),
@@ -42,5 +45,5 @@ export async function putQuickly(
   const answer = await askQuickly(place, {method: 'PUT', key, headers, content, signal})
   answer?.body.resume()
   if (answer?.statusCode === 200) return {isDone: true, etag: answer.headers['etag']}
-  return {isDone: false, mayHaveArrived: answer === undefined}
+  return {isDone: false, isRefused: answer?.statusCode === 412, mayHaveArrived: answer === undefined}
 }

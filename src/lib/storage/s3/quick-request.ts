@@ -8,7 +8,7 @@ import {encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
 
 export interface QuickRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   /** Empty: the bucket. */
   readonly key: string
   readonly query?: Readonly<Record<string, string>>
@@ -26,8 +26,8 @@ export interface QuickAnswer {
 }
 
 /**
- * One request about one object or the bucket, which only borrows the SDK's credentials and connections and takes a fifth of its CPU:
- * listings and migrations make one for each file. It is sent once. Undefined: nobody answered, or only that it is too
+ * One request about one object or the bucket, without the SDK, of whose CPU it takes a fifth: listings and
+ * migrations make one for each file. It is sent once. Undefined: nobody answered, or only that it is too
  * much now. After that, and after any answer that was not hoped for, the SDK is to ask again: it tries several times, and
  * knows what to say. What was sent may have arrived all the same.
  */
@@ -45,11 +45,11 @@ export async function askQuickly(place: S3Place, request: QuickRequest): Promise
 const isPlain = (bucket: string): boolean => /^[\w.-]+$/.test(bucket) && !bucket.endsWith('--x-s3')
 
 async function send(
-  {client, settings, region}: S3Place,
+  {api, settings, region}: S3Place,
   {method, key, query = {}, headers, content, signal}: QuickRequest,
 ): Promise<QuickAnswer> {
   const {userAgent = 'ppc-toolkit', userAgentExtra = '', payloadSigningEnabled} = settings.values
-  const signer = await client.config.credentials()
+  const signer = await api.credentials()
   const url = objectUrl(settings, region, key, true)
   const names = Object.keys(query).sort()
   if (names.length > 0)
@@ -66,9 +66,9 @@ async function send(
     },
     signer,
     region,
-    new Date(Date.now() + client.config.systemClockOffset), // which the SDK has learnt
+    new Date(Date.now() + api.clockOffset),
   )
-  const answer = await sendOver(client, {
+  const answer = await sendOver(api.connections, {
     method,
     url,
     headers: {

@@ -1,6 +1,5 @@
 import {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {GetObjectCommand} from '@aws-sdk/client-s3'
 import {StorageFailed, Unavailable} from '../../errors.js'
 import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
 import {parseHead, type Head} from './head.js'
@@ -104,7 +103,8 @@ async function getObject(
     return {...parseHead(found), ContentRange: found['content-range'], Body: body}
   }
   answer?.body.destroy()
-  const got = await place.client.send(
+  const {client, GetObjectCommand} = await place.api.sdk()
+  const got = await client.send(
     new GetObjectCommand({
       Bucket: place.bucket,
       Key: key,

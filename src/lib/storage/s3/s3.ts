@@ -2,8 +2,7 @@ import type {Readable} from 'node:stream'
 import type {Config} from '../../config/config.js'
 import {openBucket, checkBucket} from './bucket.js'
 import {Conditions} from './conditions.js'
-import {copyObject} from './copy.js'
-import {listLeftovers} from './leftovers.js'
+import {deleteObject} from './delete.js'
 import {s3Links} from './links.js'
 import {listObjects} from './list.js'
 import {S3Notes} from './notes.js'
@@ -12,7 +11,6 @@ import {atObject, headObject, type S3Place} from './place.js'
 import {putObject} from './put.js'
 import {fetchObject, readObject} from './read.js'
 import {readS3Settings} from './settings.js'
-import {DeleteObjectCommand} from '@aws-sdk/client-s3'
 import type {
   Body,
   ByteRange,
@@ -78,6 +76,7 @@ class S3Store implements ObjectStore {
   ): Promise<StoredObject | undefined> {
     if (!(source instanceof S3Store) || !this.#canReach(source)) return undefined
     const conditional = options.replace || (await this.#conditions.areKept())
+    const {copyObject} = await import('./copy.js')
     return copyObject(
       {place: source.#place, key: sourceKey},
       {place: this.#place, key},
@@ -102,14 +101,12 @@ class S3Store implements ObjectStore {
   }
 
   async delete(key: string): Promise<void> {
-    const {client, bucket} = this.#place
-    await atObject(this.#place, key, 'was not removed', () =>
-      client.send(new DeleteObjectCommand({Bucket: bucket, Key: key})),
-    )
+    await atObject(this.#place, key, 'was not removed', () => deleteObject(this.#place, key))
   }
 
-  leftovers(): AsyncIterable<Leftover> {
-    return listLeftovers(this.#place, this.layout)
+  async *leftovers(): AsyncIterable<Leftover> {
+    const {listLeftovers} = await import('./leftovers.js')
+    yield* listLeftovers(this.#place, this.layout)
   }
 
   check(): Promise<void> {
@@ -122,7 +119,7 @@ class S3Store implements ObjectStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#conditions.settle()
-    this.#place.client.destroy()
+    this.#place.api.destroy()
   }
 
   /** One request reads there and writes here: with the same credentials, at the same service. */

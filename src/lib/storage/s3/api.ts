@@ -1,0 +1,53 @@
+import type {S3Client} from '@aws-sdk/client-s3'
+import {connectionsOf, type Connections} from './agents.js'
+import type {S3Settings} from './settings.js'
+import type {Signer} from './signature.js'
+
+/** The AWS SDK, and a client of it. */
+export type S3Sdk = typeof import('./sdk.js') & {readonly client: S3Client}
+
+/**
+ * How a service is asked: by quick requests, and by the SDK where those got no answer that was hoped for, over the same
+ * connections. A command that needs nothing but quick requests starts in two thirds of the time, as it never loads the SDK.
+ */
+export class S3Api {
+  readonly connections: Connections
+  #client: S3Client | undefined
+  #sdk: Promise<S3Sdk> | undefined
+
+  constructor(
+    private readonly settings: S3Settings,
+    readonly region: string,
+  ) {
+    this.connections = connectionsOf(settings)
+  }
+
+  sdk(): Promise<S3Sdk> {
+    return (this.#sdk ??= this.#load())
+  }
+
+  /** Those of the config; without any, the SDK asks environment, profiles, web identity, containers and the instance. */
+  async credentials(): Promise<Signer> {
+    const {accessKeyId, secretAccessKey, sessionToken} = this.settings.values
+    if (accessKeyId !== undefined && secretAccessKey !== undefined)
+      return {accessKeyId, secretAccessKey, sessionToken}
+    const {client} = await this.sdk()
+    return client.config.credentials()
+  }
+
+  /** What this machine's clock lacks, in milliseconds, as the SDK has learnt it from answers. */
+  get clockOffset(): number {
+    return this.#client?.config.systemClockOffset ?? 0
+  }
+
+  destroy(): void {
+    this.#client?.destroy()
+    for (const agent of [this.connections.httpAgent, this.connections.httpsAgent]) agent.destroy()
+  }
+
+  async #load(): Promise<S3Sdk> {
+    const sdk = await import('./sdk.js')
+    this.#client = sdk.s3Client(this.settings, this.region, this.connections)
+    return {...sdk, client: this.#client}
+  }
+}
