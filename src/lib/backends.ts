@@ -21,18 +21,20 @@ const openers = {
 
 /**
  * Opens those `parts` of what `config` names, and nothing else: a dead directory server must not stop a migration.
- * Closing runs backwards and skips nobody, even after a failure.
+ * When both fail, the storage's failure is told. Closing runs backwards and skips nobody, even after a failure.
  */
 export async function openBackends<P extends Part>(
   config: Config,
   parts: readonly P[],
 ): Promise<Pick<Backends, P> & AsyncDisposable> {
-  const opened: AsyncDisposable[] = []
+  const opened = new Map<Part, AsyncDisposable>()
   const close = async () => {
     const failures: unknown[] = []
-    for (const backend of opened.splice(0).reverse()) {
+    for (const part of [...parts].reverse()) {
+      const backend = opened.get(part)
+      opened.delete(part)
       try {
-        await backend[Symbol.asyncDispose]()
+        await backend?.[Symbol.asyncDispose]()
       } catch (error) {
         failures.push(error)
       }
@@ -40,16 +42,16 @@ export async function openBackends<P extends Part>(
     if (failures.length === 1) throw failures[0]
     if (failures.length > 1) throw new AggregateError(failures, 'several backends failed to close')
   }
-  const result: Partial<Record<Part, AsyncDisposable>> = {}
-  try {
-    for (const part of parts) {
-      const backend = await openers[part](config)
-      opened.push(backend)
-      result[part] = backend
-    }
-  } catch (error) {
-    await close().catch(() => undefined) // the first failure is the one to report
-    throw error
+  const open = async (part: Part) => void opened.set(part, await openers[part](config))
+  // What is asked over a network loads nothing meanwhile. Cache and access may be one database: they take turns.
+  const databases = async () => {
+    for (const part of parts) if (part !== 'storage') await open(part)
   }
-  return Object.assign(result as Pick<Backends, P>, {[Symbol.asyncDispose]: close})
+  const outcomes = await Promise.allSettled([parts.includes('storage' as P) && open('storage'), databases()])
+  const failure = outcomes.find(outcome => outcome.status === 'rejected')
+  if (failure !== undefined) {
+    await close().catch(() => undefined) // the first failure is the one to report
+    throw failure.reason
+  }
+  return Object.assign(Object.fromEntries(opened) as Pick<Backends, P>, {[Symbol.asyncDispose]: close})
 }

@@ -62,8 +62,8 @@ export async function startProgress(label: string, unit: string, wanted: boolean
   }
 }
 
-/** `12,345`, whatever the locale: messages are English. */
-export const number = (value: number): string => value.toLocaleString('en-US')
+/** Of a whole number: `12,345`, whatever the locale, as messages are English. `toLocaleString` takes 12 ms the first time. */
+export const number = (value: number): string => String(value).replace(/\B(?=(?:\d{3})+$)/g, ',')
 /** `1 file`, `2 files`. */
 export const count = (value: number, noun: string): string =>
   `${number(value)} ${noun}${value === 1 ? '' : 's'}`

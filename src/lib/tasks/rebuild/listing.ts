@@ -85,12 +85,15 @@ export class StorageListing {
         // a key that tells no project is asked about, too
         if (project !== undefined && !projects?.has(project)) continue
         const filename = entry.key.slice(entry.key.lastIndexOf('/') + 1)
-        if (entries.has(filename) || entries.size >= filesPerBatch) {
+        if (entries.has(filename)) {
           yield entries
           entries = new Map()
         }
         entries.set(filename, entry)
         if (entry.metadata !== undefined) this.onListed()
+        if (entries.size < filesPerBatch) continue
+        yield entries // not only when the next page is here
+        entries = new Map()
       }
     }
     if (entries.size > 0) yield entries
