@@ -13,6 +13,8 @@ import type {Item} from './items.js'
 const keysPerBatch = 100
 const batchesAtOnce = 8
 const mostAttempts = 30
+/** A page of DynamoDB's own size, a megabyte, is thirty in this process until it is read, and several come at once. */
+const itemsPerPage = 2000
 
 /** What to read of a table. */
 export interface Wanted {
@@ -104,7 +106,7 @@ export async function queryCount(client: DynamoClient, input: QueryCommandInput)
   return count
 }
 
-/** Pages of a whole table, a megabyte each. @param segments read at once, so that a large table takes less time. */
+/** A whole table in pages. @param segments read at once, so that a large table takes less time. */
 export async function scan(
   client: DynamoClient,
   input: ScanCommandInput,
@@ -113,7 +115,10 @@ export async function scan(
 ): Promise<void> {
   await Promise.all(
     Array.from({length: segments}, async (_, segment) => {
-      const part = segments > 1 ? {Segment: segment, TotalSegments: segments} : {}
+      const part = {
+        ...(segments > 1 && {Segment: segment, TotalSegments: segments}),
+        ...(!input.Select && !input.ProjectionExpression && {Limit: itemsPerPage}),
+      }
       let from: Item | undefined
       do {
         const page = await client.send(

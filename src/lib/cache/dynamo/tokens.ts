@@ -11,6 +11,8 @@ import type {HostCounter} from '../../host-counter.js'
 const freshMs = 1000
 const refreshMs = 500
 const namesKept = 10_000
+/** Of so many the server is asked within a second: the items of more are read less often. */
+const projectsASecond = 6000
 /** How often a token changes again after a change: pypicloud's writes may reach the index, and the page, later. */
 const settlingReads = 4
 
@@ -138,12 +140,10 @@ export class ChangeTokens {
   async #readAll(known: Known): Promise<Pick<Known, 'state' | 'listed'>> {
     const hash = createHash('md5')
     const names: string[] = []
-    let pages = 0
     const key = {part: {S: ours.allWrites}, name: {S: '-'}}
     const [[writes]] = await Promise.all([
       getItemsOf(this.client, {table: this.tables.ours, keys: [key]}),
       scan(this.client, {TableName: this.tables.projects}, 1, items => {
-        pages += 1
         for (const item of items) {
           const name = textOf(item, 'name') ?? ''
           names.push(name)
@@ -151,7 +151,7 @@ export class ChangeTokens {
         }
       }),
     ])
-    known.freshMs = freshMs * Math.max(1, pages)
+    known.freshMs = freshMs * Math.max(1, Math.ceil(names.length / projectsASecond))
     return {
       state: `${hash.digest('base64url')} ${writes?.['version']?.N ?? ''}`,
       listed: digestOfNames(names),
