@@ -320,36 +320,41 @@ describe('real clients against a live server', () => {
     assert.equal(packages.length, 2)
   })
 
-  it('hatch publishes', needs('hatch'), async () => {
+  it('hatch publishes, and sees the next time what is there', needs('hatch'), async () => {
     const built = await buildWheel({name: 'acme-hatch', version: '1.0', summary: 'by hatch'})
     await writeFile(temp.join('hatch.toml'), '')
     await mkdir(temp.join('hatch-dist'))
     const path = temp.join('hatch-dist', built.filename)
     await writeFile(path, built.bytes)
-    const done = await runProgram(
-      program('hatch'),
-      [
-        '--no-interactive',
-        'publish',
-        '--no-prompt',
-        '-r',
-        `${server.url}/simple/`,
-        '-u',
-        'writer',
-        '-a',
-        testPassword,
-        path,
-      ],
-      {
-        cwd: temp.path,
-        env: {
-          HATCH_CONFIG: temp.join('hatch.toml'),
-          HATCH_DATA_DIR: temp.join('hatch-data'),
-          HATCH_CACHE_DIR: temp.join('hatch-cache'),
+    const publish = () =>
+      runProgram(
+        program('hatch'),
+        [
+          '--no-interactive',
+          'publish',
+          '--no-prompt',
+          '-r',
+          `${server.url}/simple/`,
+          '-u',
+          'writer',
+          '-a',
+          testPassword,
+          path,
+        ],
+        {
+          cwd: temp.path,
+          env: {
+            HATCH_CONFIG: temp.join('hatch.toml'),
+            HATCH_DATA_DIR: temp.join('hatch-data'),
+            HATCH_CACHE_DIR: temp.join('hatch-cache'),
+          },
         },
-      },
-    )
+      )
+    const done = await publish()
     assert.equal(done.code, 0, done.stdout + done.stderr)
+    const again = await publish()
+    assert.equal(again.code, 0, again.stdout + again.stderr)
+    assert.match(again.stdout + again.stderr, /already exists/)
   })
 
   it('no log line holds a password', () => {

@@ -15,6 +15,7 @@ describe('paths of requests', () => {
     ['http://user:pw@host/simple/', '/simple/', "takes a proxy's absolute form"],
     ['/simple/foo/#sha256=00', '/simple/foo/', 'leaves a fragment to the client'],
     ['/simple/foo/?a=1#b', '/simple/foo/?a=1', 'leaves a fragment after a query to the client'],
+    ['/%2Bsimple/foo%2B1%40x/', '/+simple/foo+1@x/', 'has one spelling for what needs no encoding'],
     ['/simple/__proto__/', '/simple/__proto__/', 'has no special names'],
   ] as const) {
     it(`${sent} ${why}`, () => assert.equal(canonicalUrl(sent, ''), read))

@@ -115,8 +115,15 @@ describe('pages', () => {
     assert.equal(answer.headers.location, 'http://here/simple/open-lib/')
   })
   it('hatch finds what is there', async () => {
-    const answer = await get('/simple/+simple/open-lib/', {host: 'here'})
-    assert.equal(answer.headers.location, 'http://here/simple/open-lib/')
+    for (const [url, root] of [
+      ['/%2Bsimple/open-lib/', '../../'],
+      ['/simple/+simple/open-lib/', '../../../'],
+      ['/legacy/%2Bsimple/open-lib/', '../../../'],
+    ] as const) {
+      const answer = await get(url)
+      assert.equal(answer.statusCode, 200) // it follows no redirects
+      assert.match(answer.payload, new RegExp(`href="${root}api/package/open-lib/`))
+    }
   })
   it('no method is refused as such, only paths', async () => {
     for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const) {

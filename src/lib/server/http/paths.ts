@@ -23,8 +23,12 @@ export function canonicalUrl(target: string, mountPath: string): string {
   const segments = decoded.split('/').filter(segment => segment !== '')
   if (segments.length === 0) return `/${query}`
   const end = decoded.endsWith('/') ? '/' : ''
-  return `/${segments.map(encodeURIComponent).join('/')}${end}${query}`
+  return `/${segments.map(encodeSegment).join('/')}${end}${query}`
 }
+
+/** What is plain stays so: hatch asks for `%2Bsimple` where the route is called `+simple`. */
+const encodeSegment = (segment: string): string =>
+  encodeURIComponent(segment).replace(/%(?:24|2B|2C|3A|3B|3D|40)/g, decodeURIComponent)
 
 /** It is for the client alone, but some send the whole link: `/simple/foo/#sha256=…`. */
 function withoutFragment(target: string): string {

@@ -9,7 +9,6 @@ import {
   shownFiles,
   type LegacyReleases,
 } from '../../index/pages/legacy-json.js'
-import {encodePathSegment} from '../../index/pages/markup.js'
 import {parseCoreMetadata, type CoreMetadata} from '../../packaging/metadata.js'
 import {normalizeName} from '../../packaging/names.js'
 import {denied, identify, sendJson, type Context} from '../context.js'
@@ -211,21 +210,24 @@ export function simpleRoutes(context: Context): Route[] {
       answers: jsonAnswers,
       handler: unlessReserved(json),
     }),
+    // hatch looks there before it publishes, and follows no redirects
     route({
-      about: 'Where hatch looks before it publishes.',
+      about: 'The files of a project, where hatch looks whose upload address is the root.',
       method: 'GET',
-      path: [
-        '/+simple/:project/',
-        '/simple/+simple/:project/',
-        '/pypi/+simple/:project/',
-        '/legacy/+simple/:project/',
-      ],
+      path: '/+simple/:project/',
       slash: 'exact',
-      who: 'anybody',
-      answers: {302: note('The page of the project.')},
-      handler: request => {
-        throw redirect(`${address.root(request)}/simple/${encodePathSegment(request.params.project)}/`)
-      },
+      who: 'anybody, filtered',
+      answers: projectAnswers,
+      handler: project('../../'),
+    }),
+    route({
+      about: 'The same for the other upload addresses.',
+      method: 'GET',
+      path: ['/simple/+simple/:project/', '/pypi/+simple/:project/', '/legacy/+simple/:project/'],
+      slash: 'exact',
+      who: 'anybody, filtered',
+      answers: projectAnswers,
+      handler: project('../../../'),
     }),
   ]
 }
