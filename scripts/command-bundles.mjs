@@ -102,8 +102,16 @@ export async function writeCommandBundles(root) {
     }),
     build({...options, entryPoints: inDist(threads), plugins: [ownModules(dist, places, new Set())]}),
   ])
+  for (const path of filesIn(out)) makeOneByte(join(out, path))
   const inputs = Object.assign({}, ...results.map(({metafile}) => metafile.inputs))
   writeFileSync(join(out, 'LICENSES.txt'), licencesOf(librariesOf({inputs}, root), root))
+}
+
+/** V8 keeps a text with one character beyond Latin-1 in twice the memory, and a dash in a comment is enough for that. */
+function makeOneByte(path) {
+  const code = readFileSync(path, 'utf8')
+  const plain = code.replace(/^\s*\/\/.*$/gm, comment => comment.replace(/[^\0-\xff]/g, '-'))
+  if (plain !== code) writeFileSync(path, plain)
 }
 
 /** Free names of CommonJS. */

@@ -1,5 +1,5 @@
 import {hash, randomBytes} from 'node:crypto'
-import {LRUCache} from 'lru-cache'
+import {growingLru} from '../growing-lru.js'
 
 const maxRemembered = 10_000
 /** Where the directory shows no stored hash, nothing but the time tells that a password was changed. */
@@ -12,12 +12,10 @@ const unseenChangeSeconds = 60
  */
 export class VerifiedCredentials {
   readonly #key = randomBytes(32).toString('base64')
-  readonly #digests = new LRUCache<string, true>({max: maxRemembered})
+  readonly #digests = growingLru<true>(maxRemembered)
 
   /** What was sent, by its digest, and for whom it was right. Only where there is a stored hash to compare. */
-  readonly #texts = new LRUCache<string, {readonly username: string; readonly passwordHash: string}>({
-    max: maxRemembered,
-  })
+  readonly #texts = growingLru<{readonly username: string; readonly passwordHash: string}>(maxRemembered)
 
   digest(username: string, password: string, storedHash: string | undefined): string {
     const text = JSON.stringify([username, storedHash ?? null, password]) // no two lists give the same text

@@ -1,4 +1,5 @@
-import {LRUCache} from 'lru-cache'
+import type {LRUCache} from 'lru-cache'
+import {growingLru} from '../growing-lru.js'
 
 /** What was read while the change token was the same; a new token forgets all of it. Bounded. */
 export class Memo<V extends object> {
@@ -7,7 +8,7 @@ export class Memo<V extends object> {
   #token: string | undefined
 
   constructor(max: number) {
-    this.#values = new LRUCache({max})
+    this.#values = growingLru(max)
   }
 
   /**

@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto'
 import {isIPv6} from 'node:net'
-import {LRUCache} from 'lru-cache'
 import {ExitCode, PpcError} from '../errors.js'
+import {growingLru} from '../growing-lru.js'
 
 /** Wrong passwords in a row that cost nothing: people mistype. */
 const freeFailures = 5
@@ -51,7 +51,7 @@ interface Count {
  * is not known here.
  */
 export class SlowDown {
-  readonly #counts = new LRUCache<string, Count>({max: maxPairs, ttl: forgottenAfterMs})
+  readonly #counts = growingLru<Count>(maxPairs, {ttl: forgottenAfterMs})
   #tell: (news: LoginNews) => void = () => undefined
 
   /** Calls `tell` with what the other processes of this host must `hear`. */

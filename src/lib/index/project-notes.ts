@@ -1,4 +1,3 @@
-import {LRUCache} from 'lru-cache'
 import type {Cache} from '../cache/cache.js'
 import {InvalidInput, NotFound, NotKept, PpcError, Unavailable} from '../errors.js'
 import type {DistFile} from '../packaging/dist-file.js'
@@ -19,6 +18,7 @@ import {
   type ProjectState,
 } from './project-facts.js'
 import {Wholeness} from './wholeness.js'
+import {growingLru} from '../growing-lru.js'
 
 /** Milliseconds after which the notes are read again behind the answers: another server may have another cache. */
 const pollEvery = 1000
@@ -48,7 +48,7 @@ export class ProjectNotes {
   #changedAt = -Infinity
   #reading: {readonly since: number; readonly done: Promise<void>} | undefined
   /** Since when a project has had the change token that it has. */
-  readonly #tokens = new LRUCache<string, {readonly token: string; readonly since: number}>({max: namesKept})
+  readonly #tokens = growingLru<{readonly token: string; readonly since: number}>(namesKept)
 
   constructor(
     private readonly notes: Pick<Notes, 'readLasting' | 'changeOther' | 'areKept'>,

@@ -79,7 +79,8 @@ export const sortedVersions = (versions: Iterable<string>): string[] =>
     .map(({version}) => version)
 
 /** Keys of the versions compared last. Longer ones than any release has are not kept, so that memory stays small. */
-const keys = new LRUCache<string, string>({max: 20_000})
+// with `max` it would take the memory for all of them at once
+const keys = new LRUCache<string, string>({maxSize: 20_000, sizeCalculation: () => 1})
 const longestKept = 100
 
 /** A text that sorts, by `<`, as the version does. */

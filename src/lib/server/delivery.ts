@@ -1,9 +1,9 @@
-import {LRUCache} from 'lru-cache'
 import pLimit from 'p-limit'
 import {streamsFiles} from '../config/derived.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {tracked, type Context} from './context.js'
 import {redirect} from './http/errors.js'
+import {growingLru} from '../growing-lru.js'
 
 /** Milliseconds for which a file that was found in the storage is taken to be there. */
 const believedFor = 5 * 60_000
@@ -19,7 +19,7 @@ const mostWaiting = 100
 export class Redirects {
   readonly #context: Context
   readonly #isOn: boolean
-  readonly #seen = new LRUCache<string, true>({max: 10_000, ttl: believedFor})
+  readonly #seen = growingLru<true>(10_000, {ttl: believedFor})
   readonly #limit = pLimit(atOnce)
 
   constructor(context: Context) {

@@ -39,6 +39,12 @@ const longestDelay = 30_000
 /** A worker that listened for so long, in ms, did not die of its start. */
 const healthyAfter = 5000
 
+/**
+ * V8's flag for two halves of 8 MB instead of 16 for what dies young. In 4 MB, what a busy moment needs at once no longer
+ * dies there, and the rest of the heap grows by more than is won.
+ */
+const smallYoungGeneration = '--max-semi-space-size=8'
+
 /** Several processes on one port. A dead one is started again, after a pause that doubles while it keeps dying. */
 export async function serveByWorkers(
   config: Config,
@@ -56,7 +62,11 @@ export async function serveByWorkers(
     port: options.port,
     graceSeconds: options.graceSeconds,
   }
-  cluster.setupPrimary({exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: []})
+  cluster.setupPrimary({
+    exec: fileURLToPath(new URL('./worker.js', import.meta.url)),
+    args: [],
+    execArgv: [...process.execArgv, smallYoungGeneration],
+  })
   const connections = new HandedConnections()
   let ending = false
   let delay = firstDelay

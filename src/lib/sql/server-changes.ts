@@ -1,5 +1,5 @@
-import {LRUCache} from 'lru-cache'
 import {HostCounter} from '../host-counter.js'
+import {growingLru} from '../growing-lru.js'
 
 /** How old an answer of the server may be (RULES 9), and when the next is fetched beforehand. */
 const freshMs = 1000
@@ -36,7 +36,7 @@ interface Known {
  */
 export class ServerChanges implements Disposable {
   readonly #host: HostCounter
-  readonly #known = new LRUCache<string, Known>({max: namesKept})
+  readonly #known = growingLru<Known>(namesKept)
   readonly #reading = new Map<string, Promise<string>>()
   #activity: Activity | undefined
   #asking: {readonly local: string; readonly answer: Promise<Activity>} | undefined

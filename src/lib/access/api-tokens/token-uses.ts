@@ -1,5 +1,5 @@
-import {LRUCache} from 'lru-cache'
 import {formatTime, type StoredToken, type TokenWriter} from './api-token.js'
+import {growingLru} from '../../growing-lru.js'
 
 /** Tokens that are used together are written together. */
 const gatherMs = 1000
@@ -13,7 +13,7 @@ const maxRemembered = 10_000
  */
 export class TokenUses {
   /** Milliseconds since 1970, by id: what this process has written, or is about to. */
-  readonly #recorded = new LRUCache<string, number>({max: maxRemembered})
+  readonly #recorded = growingLru<number>(maxRemembered)
   readonly #waiting = new Map<string, string>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()

@@ -1,11 +1,11 @@
 import {createHash} from 'node:crypto'
-import {LRUCache} from 'lru-cache'
 import type {DynamoClient} from './client.js'
 import {textOf, type Item} from './items.js'
 import {keyIs, readProjects} from './project.js'
 import {getItemsOf, queryCount, scan} from './reads.js'
 import {filesByProject, ours, type TableIdentity, type Tables} from './tables.js'
 import type {HostCounter} from '../../host-counter.js'
+import {growingLru} from '../../growing-lru.js'
 
 /** How old an answer of the server may be (RULES 9), and when the next is fetched beforehand. */
 const freshMs = 1000
@@ -38,7 +38,7 @@ interface Known {
  * and our counter of all writes. Processes of one host tell each other by a file.
  */
 export class ChangeTokens {
-  readonly #known = new LRUCache<string, Known>({max: namesKept})
+  readonly #known = growingLru<Known>(namesKept)
   #reads = 0
 
   constructor(

@@ -1,6 +1,6 @@
 import type {Readable} from 'node:stream'
 import {LRUCache} from 'lru-cache'
-import {Agent, buildConnector, ProxyAgent, request, type Dispatcher} from 'undici'
+import type {Agent, buildConnector, Dispatcher, ProxyAgent} from 'undici'
 import {environmentProxy} from '../../proxies.js'
 import {AddressGuard, hostOf, type AddressRules} from './addresses.js'
 import {UpstreamDown, UpstreamRefused} from './errors.js'
@@ -40,16 +40,20 @@ export interface UpstreamAnswer {
 const mostRedirects = 5
 const redirects: readonly number[] = [301, 302, 303, 307, 308]
 
+/** Megabytes of memory, which a server that asks nobody does without. */
+const loadUndici = () => import('undici')
+type Undici = Awaited<ReturnType<typeof loadUndici>>
+
 /** GET requests to an upstream index, by proxies that the environment names, to addresses that are allowed. */
 export class UpstreamConnection implements AsyncDisposable {
   readonly #guard: AddressGuard
-  readonly #direct: Agent
+  #direct: Agent | undefined
+  #ended = false
   readonly #proxies = new Map<string, ProxyAgent>()
   readonly #connectors = new LRUCache<string, buildConnector.connector>({max: 100})
 
   constructor(private readonly options: ConnectionOptions) {
     this.#guard = new AddressGuard(options)
-    this.#direct = new Agent({connections: 32, connect: (target, done) => this.#connect(target, done)})
   }
 
   /** @throws {UpstreamDown} @throws {UpstreamRefused} for an address that is not allowed, and for too many redirects. */
@@ -87,16 +91,19 @@ export class UpstreamConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#direct.destroy(), ...[...this.#proxies.values()].map(proxy => proxy.destroy())])
+    this.#ended = true
+    await Promise.all([this.#direct?.destroy(), ...[...this.#proxies.values()].map(proxy => proxy.destroy())])
   }
 
   async #ask(url: URL, headers: UpstreamRequest['headers'], signal: AbortSignal): Promise<UpstreamAnswer> {
     const timeout = this.options.timeoutSeconds * 1000
+    const undici = await loadUndici()
+    if (this.#ended) throw new UpstreamDown(`${show(url)} is not asked any more: the server is ending`)
     try {
-      const found = await request(withoutUser(url), {
+      const found = await undici.request(withoutUser(url), {
         method: 'GET',
         headers: {'user-agent': 'ppc-toolkit', ...headers, ...this.#authorization(url)},
-        dispatcher: this.#dispatcher(url),
+        dispatcher: this.#dispatcher(undici, url),
         headersTimeout: timeout,
         bodyTimeout: timeout,
         signal,
@@ -117,14 +124,19 @@ export class UpstreamConnection implements AsyncDisposable {
     return {authorization: `Basic ${Buffer.from(text).toString('base64')}`}
   }
 
-  #dispatcher({protocol, hostname}: URL): Dispatcher {
+  #dispatcher(undici: Undici, {protocol, hostname}: URL): Dispatcher {
     const scheme = protocol === 'https:' ? 'https' : 'http'
     const proxy = environmentProxy(scheme, hostname)
-    if (proxy === undefined) return this.#direct
+    if (proxy === undefined) {
+      return (this.#direct ??= new undici.Agent({
+        connections: 32,
+        connect: (target, done) => this.#connect(undici, target, done),
+      }))
+    }
     const key = `${scheme} ${proxy}`
     const known = this.#proxies.get(key)
     if (known) return known
-    const made = new ProxyAgent({
+    const made = new undici.ProxyAgent({
       uri: proxy.includes('://') ? proxy : `http://${proxy}`,
       proxyTunnel: scheme === 'https',
     })
@@ -132,12 +144,12 @@ export class UpstreamConnection implements AsyncDisposable {
     return made
   }
 
-  #connect(target: buildConnector.Options, done: buildConnector.Callback): void {
+  #connect(undici: Undici, target: buildConnector.Options, done: buildConnector.Callback): void {
     const host = hostOf(target as unknown as URL)
     let connector = this.#connectors.get(host)
     if (!connector) {
       const timeout = this.options.timeoutSeconds * 1000
-      connector = buildConnector({timeout, lookup: this.#guard.lookupFor(host)})
+      connector = undici.buildConnector({timeout, lookup: this.#guard.lookupFor(host)})
       this.#connectors.set(host, connector)
     }
     connector(target, done)

@@ -1,7 +1,7 @@
 import {createHash, randomBytes} from 'node:crypto'
-import {LRUCache} from 'lru-cache'
 import type {Cache} from '../../cache/cache.js'
 import {HostCounter} from '../../host-counter.js'
+import {growingLru} from '../../growing-lru.js'
 
 /** How long a log-out by another host may go unnoticed. */
 const believedMs = 1000
@@ -14,7 +14,7 @@ const maxRemembered = 10_000
  */
 export class Logouts implements Disposable {
   readonly #counter: HostCounter
-  readonly #known = new LRUCache<string, {text: string; seen: string; readAt: number}>({max: maxRemembered})
+  readonly #known = growingLru<{text: string; seen: string; readAt: number}>(maxRemembered)
 
   constructor(private readonly cache: Cache) {
     this.#counter = new HostCounter(`sessions of ${cache.name}`)
