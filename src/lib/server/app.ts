@@ -15,10 +15,10 @@ import {jsonText, type Context} from './context.js'
 import {publicAddress} from './http/address.js'
 import {describe, HttpError, notFound, sendError} from './http/errors.js'
 import {drain} from './http/form.js'
-import {canonicalUrl} from './http/paths.js'
+import {canonicalUrl, mountPathOf} from './http/paths.js'
 import {requireSameSite} from './http/same-site.js'
 import {requestIds} from './http/request-ids.js'
-import {logRequests} from './logging.js'
+import {logRequests, requestLog} from './logging.js'
 import {auditChanges} from './operation/audit.js'
 import type {AuditLog} from '../audit-log.js'
 import {limitAddresses, Limits} from './operation/limits.js'
@@ -61,6 +61,12 @@ export function createContext(parts: AppParts): Context {
   })
   const pages = new IndexPages({index, cache: parts.cache})
   const origin = new OriginPolicy({...parts, notes: index.notes})
+  const address = publicAddress(config, proxy =>
+    log.warn(
+      {proxy},
+      'X-Forwarded-For is ignored: wrong passwords of one client behind this proxy slow all others down. If it is yours, list it in pypi.trusted_proxies',
+    ),
+  )
   return {
     ...parts,
     policy,
@@ -70,12 +76,9 @@ export function createContext(parts: AppParts): Context {
     pages,
     origin,
     upstream: upstreamServices({...parts, index, pages, origin}, log),
-    address: publicAddress(config, proxy =>
-      log.warn(
-        {proxy},
-        'X-Forwarded-For is ignored: wrong passwords of one client behind this proxy slow all others down. If it is yours, list it in pypi.trusted_proxies',
-      ),
-    ),
+    address,
+    requestId: requestIds(),
+    logRequest: requestLog(log, address),
     log,
     running: new Set(),
     limits: new Limits(config.read(operationFields)),
@@ -93,7 +96,7 @@ export function appOf(context: Context): FastifyInstance {
     routerOptions: {maxParamLength: 4096},
     exposeHeadRoutes: false, // our routes answer HEAD themselves, without opening files
     requestIdHeader: false,
-    genReqId: requestIds(),
+    genReqId: context.requestId,
     return503OnClosing: false, // what was accepted is answered
     frameworkErrors: (_error, request, reply) =>
       void sendError(request, reply, new HttpError(400, 'The path can not be read'), value =>
@@ -133,7 +136,7 @@ export function appOf(context: Context): FastifyInstance {
   limitAddresses(app, context)
   auditChanges(app, context)
   context.metrics?.watch(app, context.readiness)
-  logRequests(app, context.log, context.address)
+  logRequests(app, context.logRequest)
   app.addHook('onClose', () => context.upstream?.index[Symbol.asyncDispose]())
 
   const answerError = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
@@ -153,9 +156,6 @@ export function appOf(context: Context): FastifyInstance {
   registerRoutes(app, context, routeTable(context))
   return app
 }
-
-const mountPathOf = ({server}: Config): string =>
-  (server.prefixFilter ? server.prefixFilter.prefix : server.mountPath).replace(/\/+$/, '')
 
 function pathOf(request: FastifyRequest): string {
   try {

@@ -19,8 +19,10 @@ import {tokenIn} from './http/bearer.js'
 import {forbidden, HttpError, notFound, unauthorized} from './http/errors.js'
 import {formatJson, type Json} from '../python-json.js'
 import {sendJsonText} from './http/json.js'
+import type {RequestIds} from './http/request-ids.js'
 import {auditFailedLogin, noteChange} from './operation/audit.js'
 import type {AuditLog} from '../audit-log.js'
+import type {Answered} from './logging.js'
 import type {Limits} from './operation/limits.js'
 import type {Metrics} from './operation/metrics.js'
 import type {Readiness} from './operation/readiness.js'
@@ -39,6 +41,9 @@ export interface Context extends Backends {
   /** Undefined where the config asks for no pages and files of the upstream. */
   readonly upstream: UpstreamServices | undefined
   readonly address: PublicAddress
+  /** The id of a request: the one that came with it, or a new one. */
+  readonly requestId: RequestIds
+  readonly logRequest: (answered: Answered) => void
   readonly sessions: Sessions
   readonly log: Logger
   /** Without `audit.file`: none. */

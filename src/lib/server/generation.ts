@@ -11,6 +11,7 @@ import {appOf, createContext} from './app.js'
 import {tracked, type Context} from './context.js'
 import {AuditLog} from '../audit-log.js'
 import type {ProcessParts} from './process-parts.js'
+import {readyPages} from './ready-pages.js'
 import {keepCacheComplete, tellMixedNames} from './start-up.js'
 
 /** All that is made of one reading of the config. A reload makes the next one, while this one ends its requests. */
@@ -61,6 +62,7 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
     await context.index.projectNotes.snapshot().catch((err: unknown) => {
       logger.error({err}, 'what is noted of projects could not be read: their pages are not answered')
     })
+    const answerReadyPage = readyPages(context)
     const requests = new Running()
     const announceEnd = (): void => stop.abort(new Unavailable('the server is ending'))
     void removeStaleSpools(backends.storage.spoolDirectory)
@@ -77,6 +79,7 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
       config,
       context,
       handle(request, response) {
+        if (answerReadyPage(request, response)) return
         requests.add(response)
         app.routing(request, response)
       },

@@ -1,7 +1,7 @@
 import {closeSync, openSync, writeSync} from 'node:fs'
 
 /** Lines are collected up to this many characters. */
-const batchLength = 4096
+const batchLength = 32 * 1024
 /** How often a pipe that is full is tried, 10 ms apart, before its lines are dropped. */
 const attempts = 20
 

@@ -1,5 +1,6 @@
 import {accessSync, closeSync, constants, openSync} from 'node:fs'
 import type {FastifyInstance} from 'fastify'
+import type {IncomingMessage} from 'node:http'
 import {pino, type Logger} from 'pino'
 import type {ServerSettings} from '../config/config.js'
 import type {PublicAddress} from './http/address.js'
@@ -66,29 +67,55 @@ function problemOf(file: string): string | undefined {
   }
 }
 
-/**
- * One line for each answered request. The path has no query and no mount prefix; headers, which hold passwords, are
- * never logged.
- */
-export function logRequests(app: FastifyInstance, logger: Logger, address: PublicAddress): void {
-  if (!logger.isLevelEnabled('info')) return
-  app.addHook('onResponse', (request, reply, done) => {
-    const {url} = request
+/** A request that was answered. */
+export interface Answered {
+  readonly request: Pick<IncomingMessage, 'headers' | 'socket'>
+  readonly id: string
+  readonly method: string
+  /** Without the mount prefix. */
+  readonly url: string
+  readonly status: number
+  readonly ms: number
+  readonly user: string | undefined
+  /** Of the body, as far as that is known. */
+  readonly bytes: number | undefined
+}
+
+/** Writes one line for an answered request. The path has no query; headers, which hold passwords, are never logged. */
+export function requestLog(logger: Logger, address: PublicAddress): (answered: Answered) => void {
+  return ({request, id, method, url, status, ms, user, bytes}) => {
+    if (!logger.isLevelEnabled('info')) return // which a reload may change
     const question = url.indexOf('?')
-    const bytes = reply.getHeader('content-length')
     logger.info(
       {
-        request: request.id,
-        method: request.method,
+        request: id,
+        method,
         path: question < 0 ? url : url.slice(0, question),
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
+        status,
+        ms: Math.round(ms * 10) / 10,
         client: address.client(request),
-        user: request.username ?? undefined, // what is undefined is left out
-        bytes: bytes === undefined ? undefined : Number(bytes),
+        user, // what is undefined is left out
+        bytes,
       },
       'request',
     )
+  }
+}
+
+/** A line for each request that `app` answers. */
+export function logRequests(app: FastifyInstance, log: (answered: Answered) => void): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const bytes = reply.getHeader('content-length')
+    log({
+      request,
+      id: request.id,
+      method: request.method,
+      url: request.url,
+      status: reply.statusCode,
+      ms: reply.elapsedTime,
+      user: request.username ?? undefined,
+      bytes: bytes === undefined ? undefined : Number(bytes),
+    })
     done()
   })
 }

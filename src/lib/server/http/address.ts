@@ -1,16 +1,19 @@
-import type {FastifyRequest} from 'fastify'
+import type {IncomingMessage} from 'node:http'
 import {isIP} from 'node:net'
 import {addressList} from '../../address-list.js'
 import type {Config} from '../../config/config.js'
 
+/** What an address is read from. */
+type Request = Pick<IncomingMessage, 'headers' | 'socket'>
+
 /** How this server is reached from outside. Only absolute URLs in answers depend on it. */
 export interface PublicAddress {
   /** Without a slash at the end: `https://pypi.example.com/mounted`. */
-  root(request: FastifyRequest): string
+  root(request: Request): string
   /** `pypi.example.com:8080`, or undefined when the client sent nothing usable. */
-  host(request: FastifyRequest): string | undefined
+  host(request: Request): string | undefined
   /** Of the client, as far as it is known. */
-  client(request: FastifyRequest): string
+  client(request: Request): string
 }
 
 const hostPattern = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/
@@ -30,30 +33,30 @@ export function publicAddress(
 
   const isProxy = (address: string | undefined): boolean =>
     listed ? listed(address) : (filter?.translateForwardedServer ?? false) && isPrivateAddress(address)
-  const headerOf = (request: FastifyRequest, name: string): string[] => {
+  const headerOf = (request: Request, name: string): string[] => {
     if (!isProxy(request.socket.remoteAddress)) return []
     const value = request.headers[name] ?? []
     return [value].flat().flatMap(text => text.split(',').map(part => part.trim()))
   }
-  const forwarded = (request: FastifyRequest, name: string): string | undefined =>
+  const forwarded = (request: Request, name: string): string | undefined =>
     headerOf(request, name)[0] || undefined
   /**
    * Each proxy adds the address that it saw: what is before those of the listed ones may be invented. Where none are
    * listed, one proxy is assumed: its clients may have private addresses themselves.
    */
-  const forwardedFor = (request: FastifyRequest): string | undefined => {
+  const forwardedFor = (request: Request): string | undefined => {
     const seen = headerOf(request, 'x-forwarded-for').filter(Boolean)
     return listed ? (seen.findLast(address => !listed(address)) ?? seen[0]) : seen.at(-1)
   }
   let noticed = false
-  const notice = ({socket}: FastifyRequest): void => {
+  const notice = ({socket}: Request): void => {
     const {remoteAddress} = socket
     if (noticed || isProxy(remoteAddress)) return
     if (remoteAddress === undefined || !isPrivateAddress(remoteAddress)) return // anybody can send this header
     noticed = true
     onUnlisted(remoteAddress)
   }
-  const host = (request: FastifyRequest): string | undefined => {
+  const host = (request: Request): string | undefined => {
     const name =
       forwarded(request, 'x-forwarded-host') ??
       forwarded(request, 'x-forwarded-server') ??
@@ -62,7 +65,7 @@ export function publicAddress(
     if (!hostPattern.test(name)) return undefined
     return filter?.forcePort === undefined ? name : withPort(name, filter.forcePort)
   }
-  const scheme = (request: FastifyRequest): string => {
+  const scheme = (request: Request): string => {
     const name =
       filter?.scheme ??
       forwarded(request, 'x-forwarded-scheme') ??

@@ -1,4 +1,5 @@
 import {isUtf8} from 'node:buffer'
+import type {Config} from '../../config/config.js'
 
 /** Sent to the router in place of a path that can't be read: it answers 400. */
 const unreadable = '/%'
@@ -36,8 +37,12 @@ function withoutFragment(target: string): string {
   return hash < 0 ? target : target.slice(0, hash)
 }
 
+/** Where the config puts the server below a host, without a slash at the end. */
+export const mountPathOf = ({server}: Config): string =>
+  (server.prefixFilter ? server.prefixFilter.prefix : server.mountPath).replace(/\/+$/, '')
+
 /** Also takes a proxy's absolute form, `GET http://host/path`. */
-function withoutMount(path: string, mountPath: string): string | undefined {
+export function withoutMount(path: string, mountPath: string): string | undefined {
   const rooted = path.startsWith('/') ? path : path.replace(/^https?:\/\/[^/]*/i, '') || '/'
   if (!rooted.startsWith('/')) return undefined
   if (mountPath === '' || !rooted.startsWith(mountPath)) return rooted

@@ -1,5 +1,5 @@
 import type {FastifyReply, FastifyRequest} from 'fastify'
-import type {OutgoingHttpHeaders} from 'node:http'
+import type {IncomingHttpHeaders, OutgoingHttpHeaders} from 'node:http'
 import type {Encoded, Page, PageType} from '../../index/index-pages.js'
 import {acceptsGzip} from './accept.js'
 import {matchesEtag} from './conditional.js'
@@ -11,46 +11,46 @@ export const contentTypes: Readonly<Record<PageType, string>> = {
 }
 const vary = 'Accept, Accept-Encoding, Authorization, Cookie'
 
-/**
- * Sends a page that is ready, or 304. Clients may keep it but must ask each time: a new release is seen at once.
- * @param open whether anybody may read it.
- */
-export function sendPage(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  page: Page,
-  type: PageType,
-  open: boolean,
-): FastifyReply {
-  const {headers} = request
+/** A page, and what a client should know of it. */
+export interface ShownPage {
+  readonly page: Page
+  readonly type: PageType
+  /** Whether anybody may read it. */
+  readonly open: boolean
+}
+
+/** What a client with these headers gets. Without `sent`, what it has is still right. */
+export interface PageAnswer {
+  readonly status: 200 | 304
+  readonly headers: OutgoingHttpHeaders
+  readonly sent?: Encoded
+}
+
+/** A page that is ready, or 304. Clients may keep it but must ask each time: a new release is seen at once. */
+export function answerOf(headers: IncomingHttpHeaders, {page, type, open}: ShownPage): PageAnswer {
   const gzip = page.gzip && acceptsGzip(headers['accept-encoding']) ? page.gzip : undefined
-  const {body, etag} = gzip ?? page
+  const sent = gzip ?? page
   // A client that has it in the other encoding has it, too.
   const known = headers['if-none-match']
   const kept =
     known === undefined
       ? undefined
-      : [etag, page.etag, page.gzip?.etag].find(tag => tag !== undefined && matchesEtag(known, tag))
-  void reply
-    .header('etag', kept ?? etag)
-    .header('vary', vary)
-    .header('cache-control', open ? 'no-cache' : 'private, no-cache')
-  if (kept !== undefined) return sendNow(request, reply.code(304))
-  void reply.header('content-type', contentTypes[type]).header('content-length', body.length)
-  if (gzip) void reply.header('content-encoding', 'gzip')
-  return sendNow(request, reply, request.method === 'HEAD' ? undefined : (gzip ?? page))
+      : [sent.etag, page.etag, page.gzip?.etag].find(tag => tag !== undefined && matchesEtag(known, tag))
+  const caching = open ? 'no-cache' : 'private, no-cache'
+  if (kept !== undefined) return {status: 304, headers: {etag: kept, vary, 'cache-control': caching}}
+  const answered: OutgoingHttpHeaders = {
+    etag: sent.etag,
+    vary,
+    'cache-control': caching,
+    'content-type': contentTypes[type],
+    'content-length': sent.body.length,
+  }
+  if (gzip) answered['content-encoding'] = 'gzip' // spreading objects would take longer than all the rest
+  return {status: 200, headers: answered, sent}
 }
 
-/**
- * Hands it to the connection, past what Fastify does with answers that may be anything: that is a quarter of the time
- * that a page takes. Hooks before an answer only concern sessions and changes.
- */
-function sendNow({headers}: FastifyRequest, reply: FastifyReply, sent?: Encoded): FastifyReply {
-  if (headers.cookie !== undefined) return reply.send(sent?.body ?? null)
-  reply.hijack()
-  const response = reply.raw
-  response.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
-  if (sent?.latin1 === undefined) response.end(sent?.body)
-  else response.end(sent.latin1, 'latin1')
-  return reply
+export function sendPage(request: FastifyRequest, reply: FastifyReply, shown: ShownPage): FastifyReply {
+  const {status, headers, sent} = answerOf(request.headers, shown)
+  void reply.code(status).headers(headers)
+  return reply.send(request.method === 'HEAD' ? null : (sent?.body ?? null))
 }

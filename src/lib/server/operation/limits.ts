@@ -46,6 +46,9 @@ export class Limits {
   get countsAddresses(): boolean {
     return this.#address !== undefined
   }
+  get countsUsers(): boolean {
+    return this.#user !== undefined
+  }
   /** @throws {HttpError} 429 */
   takeAddress(address: string): void {
     this.#address?.take(networkOf(address))

@@ -77,10 +77,14 @@ export class Metrics {
       done()
     })
     app.addHook('onResponse', ({method, routeOptions: {url: route = 'none'}}, reply, done) => {
-      this.#requests.inc({method, route, status: reply.statusCode})
-      this.#durations.observe({method, route}, reply.elapsedTime / 1000)
+      this.answered(method, route, reply.statusCode, reply.elapsedTime)
       done()
     })
+  }
+
+  answered(method: string, route: string, status: number, ms: number): void {
+    this.#requests.inc({method, route, status})
+    this.#durations.observe({method, route}, ms / 1000)
   }
 
   loginFailed(): void {

@@ -38,7 +38,7 @@ export function simpleRoutes(context: Context): Route[] {
       whenReady(policy.changeToken(), token => {
         const visible = async () => policy.visibleProjects(identity, await index.listProjects())
         return whenReady(pages.list(readerOf(identity), type, token, visible), page =>
-          sendPage(request, reply, page, type, identity.username === undefined),
+          sendPage(request, reply, {page, type, open: identity.username === undefined}),
         )
       }),
     )
@@ -58,7 +58,7 @@ export function simpleRoutes(context: Context): Route[] {
         whenReady(policy.can(identity, normalized, 'read'), mayRead =>
           whenReady(pages.project(normalized, type, place), page => {
             const send = (ready: Page) =>
-              sendPage(request, reply, ready, type, identity.username === undefined)
+              sendPage(request, reply, {page: ready, type, open: identity.username === undefined})
             if (page && mayRead && !origin.mixes) return send(page)
             const exists = page !== undefined
             return whenReady(decide({name, kind: 'simple', exists, mayRead, identity}), async answerer => {
