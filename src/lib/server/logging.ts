@@ -1,5 +1,5 @@
 import {accessSync, closeSync, constants, openSync} from 'node:fs'
-import type {FastifyInstance} from 'fastify'
+import type {FastifyInstance, FastifyRequest} from 'fastify'
 import type {IncomingMessage} from 'node:http'
 import {pino, type Logger} from 'pino'
 import type {ServerSettings} from '../config/config.js'
@@ -69,7 +69,7 @@ function problemOf(file: string): string | undefined {
 
 /** A request that was answered. */
 export interface Answered {
-  readonly request: Pick<IncomingMessage, 'headers' | 'socket'>
+  readonly request: FastifyRequest | IncomingMessage
   readonly id: string
   readonly method: string
   /** Without the mount prefix. */

@@ -1,10 +1,11 @@
 import type {IncomingMessage} from 'node:http'
+import type {FastifyRequest} from 'fastify'
 import {isIP} from 'node:net'
 import {addressList} from '../../address-list.js'
 import type {Config} from '../../config/config.js'
 
-/** What an address is read from. */
-type Request = Pick<IncomingMessage, 'headers' | 'socket'>
+/** As Fastify has it, or Node. */
+type Request = FastifyRequest | IncomingMessage
 
 /** How this server is reached from outside. Only absolute URLs in answers depend on it. */
 export interface PublicAddress {
@@ -89,10 +90,12 @@ export function publicAddress(
 }
 
 /** Of two, what is in front of this server may have believed the other one (RFC 9112 §3.2). */
-const onlyHost = ({headers, raw}: FastifyRequest): string | undefined =>
-  raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.length === 4 && /^host$/i.test(name)).length > 1
+const onlyHost = (request: Request): string | undefined =>
+  ('raw' in request ? request.raw : request).rawHeaders.filter(
+    (name, i) => i % 2 === 0 && name.length === 4 && /^host$/i.test(name),
+  ).length > 1
     ? undefined
-    : headers.host
+    : request.headers.host
 
 /** Some proxies add the port of the connection: `192.0.2.1:51234`, `[2001:db8::1]:51234`. */
 const withoutPort = (address: string): string =>

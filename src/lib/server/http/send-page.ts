@@ -52,5 +52,5 @@ export function answerOf(headers: IncomingHttpHeaders, {page, type, open}: Shown
 export function sendPage(request: FastifyRequest, reply: FastifyReply, shown: ShownPage): FastifyReply {
   const {status, headers, sent} = answerOf(request.headers, shown)
   void reply.code(status).headers(headers)
-  return reply.send(request.method === 'HEAD' ? null : (sent?.body ?? null))
+  return reply.send(request.method === 'HEAD' ? undefined : sent?.body)
 }
