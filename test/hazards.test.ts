@@ -74,6 +74,7 @@ const hazards: readonly (readonly [hazard: string, file: string, title: string])
   ['spellings of a name', 'clients/matrix', 'installs by any spelling of the name'],
   ['a second sdist by another spelling', 'index/publish', 'refuses a second sdist of a release'],
   ['forged Host and X-Forwarded headers', 'server/bad-input', 'a forged Host leads nobody away'],
+  ['requests hidden in others', 'server/bad-input', 'by ${what} are not answered'],
   ['quarantined files by another way', 'index/project-notes', 'quarantined offers no file'],
   ['endless forms', 'server/bad-input', 'a form with ${what} is refused'],
   [

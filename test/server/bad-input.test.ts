@@ -123,6 +123,32 @@ describe('bad input', () => {
     })
   })
 
+  describe('requests hidden in others', () => {
+    const hidden = `GET /simple/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${ann}\r\n\r\n`
+    for (const [what, headers, body] of [
+      ['two kinds of length', 'Content-Length: 5\r\nTransfer-Encoding: chunked', '0\r\n\r\n'],
+      ['two lengths', 'Content-Length: 0\r\nContent-Length: 5', ''],
+      ['a list of lengths', 'Content-Length: 0, 0', ''],
+      ['a length with a sign', 'Content-Length: +0', ''],
+      ['an encoding that is none', 'Transfer-Encoding: xchunked', '0\r\n\r\n'],
+      ['an encoding behind chunked', 'Transfer-Encoding: chunked, identity', '0\r\n\r\n'],
+      ['a blank before the colon', 'Transfer-Encoding : chunked', '0\r\n\r\n'],
+      ['a folded header', 'X: a\r\n Transfer-Encoding: chunked', '0\r\n\r\n'],
+      ['a bare line feed', 'X: a\nContent-Length: 5', ''],
+      ['a chunk that is too long', 'Transfer-Encoding: chunked', 'FFFFFFFFFFFFFFFFF\r\n'],
+      ['a chunk without its end', 'Transfer-Encoding: chunked', '1\r\naX0\r\n\r\n'],
+      ['a length among the trailers', 'Transfer-Encoding: chunked', '0\r\nContent-Length: 5\r\n\r\n'],
+    ] as const) {
+      it(`by ${what} are not answered`, async () => {
+        const answer = await rawRequest(
+          port,
+          `POST /acct/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}${hidden}`,
+        )
+        assert.deepEqual(answer.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 400'])
+      })
+    }
+  })
+
   describe('uploads', () => {
     const badNames = [
       '../../evil-1.0.tar.gz',
