@@ -102,6 +102,12 @@ describe('XML-RPC search', () => {
     assert.deepEqual(await found(call(member('__proto__', 'x') + member('name', 'tool'))), ['some-tool'])
   })
 
+  it('looks for a hundred words at once, and for no more', async () => {
+    const words = (count: number) => member('name', ...Array.from({length: count}, (_, i) => `tool${i}`))
+    assert.deepEqual(await found(call(words(99) + member('summary', 'no such thing'))), [])
+    assert.equal(await faultOf(call(words(100) + member('summary', 'one too many'))), '-32602')
+    assert.equal(await faultOf(call(words(1500))), '-32602')
+  })
   it('refuses a call that is too long', async () => {
     const {statusCode} = await post(Buffer.alloc(10_000_000, 'x'))
     assert.equal(statusCode, 413)

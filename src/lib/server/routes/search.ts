@@ -9,6 +9,8 @@ import {parseCall, type Value} from '../xmlrpc/call.js'
 
 /** Largest call, in bytes. */
 const limit = 100_000
+/** Texts in one call. Databases bound the depth of a condition. */
+const mostTexts = 100
 const xml = 'text/xml; charset=UTF-8'
 
 /** The XML-RPC method `search` at `/pypi`, which `pip search` calls. */
@@ -58,7 +60,7 @@ export function searchRoutes(context: Context): Route[] {
 
 const found: Answer = {about: 'Name, summary and version of each project; or a fault.', types: [xml]}
 
-/** Fields that nobody knows are no conditions. @throws {Fault} */
+/** Fields that nobody knows are no conditions. @throws {Fault} also for too many texts */
 function criteriaOf(value: Value | undefined): SearchCriteria {
   if (value === undefined || typeof value === 'string' || isList(value)) throw new Fault(faults.params)
   const texts = (field: Value | undefined): string[] => {
@@ -67,7 +69,9 @@ function criteriaOf(value: Value | undefined): SearchCriteria {
     if (!isList(field) || !field.every(text => typeof text === 'string')) throw new Fault(faults.params)
     return [...field]
   }
-  return {name: texts(value['name']), summary: texts(value['summary'])}
+  const criteria = {name: texts(value['name']), summary: texts(value['summary'])}
+  if (criteria.name.length + criteria.summary.length > mostTexts) throw new Fault(faults.params)
+  return criteria
 }
 
 const isList = (value: Value): value is readonly Value[] => Array.isArray(value)
