@@ -77,7 +77,7 @@ const places: Readonly<Record<string, {readonly needs: readonly string[]; start(
 function told({name, version, summary, lastModified, data}: DistFile): OriginalFile {
   const fields = ['requires_python', 'hash_sha256', 'hash_md5', 'uploader'] as const
   const metadata = Object.fromEntries(
-    fields.flatMap(key => (data[key] === undefined ? [] : [[key, String(data[key])]])),
+    fields.flatMap(key => (data[key] === undefined ? [] : [[key, data[key]]])),
   )
   return {
     ...{name, version, summary, last_modified: Math.floor(lastModified.getTime() / 1000)},
