@@ -133,4 +133,15 @@ describe('a server with workers that die', () => {
     assert.equal((await fetch(`${server.url}/livez`)).status, 200)
     for (const connection of asked) connection.end()
   })
+  it('ends also while a worker is being started again', async () => {
+    await using dir = await tempDir()
+    await using running = await twoWorkers(dir.path)
+    const {server, pid, workers} = running
+    process.kill(workers[0], 'SIGKILL')
+    await waitFor('there is another one', async () => {
+      return (await childrenOf(pid)).some(child => !workers.includes(child))
+    })
+    server.process.kill('SIGTERM')
+    await waitFor('it has ended', () => server.process.exitCode === 0)
+  })
 })

@@ -69,11 +69,14 @@ export async function serveByWorkers(
   })
   const connections = new HandedConnections()
   let ending = false
+  /** How often all workers were told something. */
+  let tellings = 0
   let delay = firstDelay
   const timers = new Set<NodeJS.Timeout>()
 
   const start = (): Promise<string> => {
     let listeningSince = Infinity
+    const before = tellings
     const worker = cluster.fork({[orderVariable]: JSON.stringify(order)})
     connections.watch(worker)
     worker.on('error', () => undefined) // it was told something after its death, which is reported by its exit
@@ -82,6 +85,9 @@ export async function serveByWorkers(
         if ('listening' in news) {
           listeningSince = performance.now()
           resolve(news.listening)
+          // node:cluster drops what a worker is told before it listens to it
+          if (ending) worker.send(endMessage)
+          else if (tellings > before) worker.send(reloadMessage)
         } else if ('login' in news) tellOthers(worker, news)
         else if ('failed' in news) reject(new ListenFailed(news.failed))
       })
@@ -107,6 +113,7 @@ export async function serveByWorkers(
   }
 
   const tell = (message: string): void => {
+    tellings += 1
     for (const worker of workersAlive()) worker.send(message)
   }
   let present = config
