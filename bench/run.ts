@@ -1,6 +1,7 @@
 import {writeFile} from 'node:fs/promises'
 import {measureAnswers} from './answers.js'
 import {measureCaches} from './caches.js'
+import {measureCloudListings} from './cloud-listings.js'
 import {measureDumps} from './dumps.js'
 import {measureLambda} from './lambda.js'
 import {measureLogins} from './logins.js'
@@ -19,7 +20,7 @@ const parts = {
   logins: measureLogins,
   caches: measureCaches,
   rebuilds: measureRebuilds,
-  storages: measureStorages,
+  storages: async () => [...(await measureStorages()), ...(await measureCloudListings())],
   transfers: measureTransfers,
   tools: measureTools,
   dumps: measureDumps,
