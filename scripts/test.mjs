@@ -20,10 +20,22 @@ const files = readdirSync(join(root, 'dist/test'), {recursive: true, encoding: '
 const counts = {passed: 0, failed: 0, skipped: 0}
 const skips = new Map()
 const failures = []
+/** Seconds that the suites of a file took, most of which ran beside others. */
+const seconds = new Map()
 
 // Twice as many files at once as there are cores: half of their time they wait for servers to start and for time to pass.
 const concurrency = Math.min(16, 2 * Math.max(2, availableParallelism()))
 const events = run({files, concurrency, timeout: 10 * 60_000})
+for (const event of ['test:pass', 'test:fail'])
+  events.on(event, ({file, nesting, details}) => {
+    if (
+      file &&
+      nesting === 0 &&
+      details?.duration_ms > 0 &&
+      !details.error?.failureType?.startsWith('cancelled')
+    )
+      seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000)
+  })
 events.on('test:pass', data => {
   if (files.includes(data.name)) {
     counts.failed += 1 // a file reports itself only when no test ran in it
@@ -49,6 +61,8 @@ const report = events.compose(new spec())
 report.pipe(process.stdout, {end: false})
 await new Promise(resolve => report.on('end', resolve))
 
+const slowest = [...seconds].sort((one, other) => other[1] - one[1]).slice(0, filters.length > 0 ? 0 : 12)
+for (const [file, taken] of slowest) console.log(`${taken.toFixed(0)} s: ${relative(root, file)}`)
 for (const [reason, names] of skips) console.log(`skipped ${names.length}: ${reason}`)
 for (const failure of failures) console.log(`failed: ${failure}`)
 
