@@ -1,4 +1,5 @@
 import {readFileSync} from 'node:fs'
+import {setImmediate} from 'node:timers/promises'
 import {fileURLToPath} from 'node:url'
 import {Config, settings} from '@oclif/core'
 import {UsageError} from '../errors.js'
@@ -34,6 +35,7 @@ export async function runCommand({program, command, args}: Call): Promise<void> 
   } catch (error) {
     process.exitCode = reportError(program, error)
   }
+  await setImmediate() // a write that failed is told in the next turn: until then a full disk looks like success
   // An open stdin or an idle thread must not keep a finished command. Writes to files, pipes and terminals are done.
   process.exit()
 }
