@@ -59,11 +59,11 @@ export class Client {
     }
   }
 
-  /** Compares the pages of all projects with what is known. @returns what contradicts it. */
-  async checkPages(): Promise<string[]> {
+  /** Compares the pages of all projects on `server` with what is known. @returns what contradicts it. */
+  async checkPages(server: string): Promise<string[]> {
     const wrong: string[] = []
     for (const project of new Set([...this.truth.files.values()].map(file => file.project))) {
-      wrong.push(...(await this.#pageOf(project, {yanks: true})))
+      wrong.push(...(await this.#pageOf(project, {server, yanks: true})))
     }
     return wrong
   }
@@ -105,7 +105,7 @@ export class Client {
     const answer = await this.#ask('DELETE', pathOf(file))
     // 400 is pypicloud's "Could not find"
     const refused = answer?.status === 400 && before !== 'here'
-    if (answer?.status === 200 || refused) file.state = 'gone'
+    if (answer?.status === 200 || refused) file.state = file.mayArrive ? 'unsure' : 'gone'
     else this.#expectAway(answer, `DELETE ${file.filename}, which is ${before}`)
   }
 
@@ -119,7 +119,7 @@ export class Client {
   protected async readJson(): Promise<void> {
     const project = this.#project()
     // while the storage is away, yanks are as a worker knew them last
-    this.told.faults.push(...(await this.#pageOf(project, {yanks: false})))
+    this.told.faults.push(...(await this.#pageOf(project, {server: this.server, yanks: false})))
   }
 
   protected async readHtml(): Promise<void> {
@@ -205,9 +205,13 @@ export class Client {
   async #send(file: KnownFile): Promise<void> {
     if (file.state !== 'here') file.state = 'unsure'
     const form = uploadForm(file, {name: file.project, version: file.filename.split('-')[1] ?? ''})
-    const answer = await this.#ask('POST', '/simple/', form.headers, form.payload)
-    if (answer?.status === 200) file.state = 'here'
-    else this.#expectAway(answer, `POST ${file.filename}`)
+    const answer = await this.#ask('POST', '/simple/', form.headers, {body: form.payload})
+    if (answer?.status === 200) {
+      file.state = 'here'
+      return
+    }
+    file.mayArrive = true
+    this.#expectAway(answer, `POST ${file.filename}`)
   }
 
   async #mark(yanked: boolean): Promise<void> {
@@ -224,14 +228,17 @@ export class Client {
   }
 
   /** @returns in what the page contradicts what is known. */
-  async #pageOf(project: string, compared: {readonly yanks: boolean}): Promise<string[]> {
-    const answer = await this.#ask('GET', `/simple/${project}/`, {accept: pageType})
+  async #pageOf(
+    project: string,
+    {server, yanks}: {readonly server: string; readonly yanks: boolean},
+  ): Promise<string[]> {
+    const answer = await this.#ask('GET', `/simple/${project}/`, {accept: pageType}, {server})
     if (answer?.status !== 200) {
       this.#expectAbsent(project, answer)
       return []
     }
     const {files} = JSON.parse(answer.bytes.toString()) as {files: PageFile[]}
-    return contradictions(this.truth.of(project), files, compared)
+    return contradictions(this.truth.of(project), files, {yanks})
   }
 
   /** 404 is right only for a project of which nothing is known to be there. */
@@ -258,11 +265,11 @@ export class Client {
     method: string,
     path: string,
     headers: Readonly<Record<string, string>> = {},
-    body?: Buffer,
+    {body, server = this.server}: {readonly body?: Buffer; readonly server?: string} = {},
   ): Promise<Answer | undefined> {
     let answer: Answer | undefined
     try {
-      const response = await fetch(this.server + path, {
+      const response = await fetch(server + path, {
         method,
         headers: {authorization: this.authorization, ...headers},
         ...(body && {body: new Uint8Array(body)}),

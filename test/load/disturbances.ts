@@ -7,15 +7,13 @@ import type {Chance} from './chance.js'
 export interface Victims {
   /** By what they are to the server: `cache`, `storage`. */
   readonly services: Readonly<Record<string, Service>>
-  /** The first process of the server. */
-  readonly serverPid: number
-  /** Whether its workers are killed too. */
-  readonly workers: boolean
+  /** The first process of each server whose workers are killed too. */
+  readonly serverPids: readonly number[]
 }
 
 /** Kills and freezes until it is told to stop; then everything runs. Tells what it does. */
 export async function disturb(
-  {services, serverPid, workers: killsWorkers}: Victims,
+  {services, serverPids}: Victims,
   chance: Chance,
   stop: AbortSignal,
   tell: (what: string) => void,
@@ -25,11 +23,12 @@ export async function disturb(
   while (!isOver()) {
     await wait(chance.between(500, 3000))
     if (isOver()) return
-    const kind = chance.weighted({kill: 4, freeze: 3, worker: killsWorkers ? 2 : 0})
-    const name = chance.oneOf(Object.keys(services))
+    const kind = chance.weighted({kill: 4, freeze: 3, worker: serverPids.length > 0 ? 2 : 0})
+    const names = Object.keys(services)
+    const name = names.length === 0 ? '' : chance.oneOf(names)
     const service = services[name]
     if (kind === 'worker' || !service) {
-      const workers = await childrenOf(serverPid)
+      const workers = await childrenOf(chance.oneOf(serverPids))
       if (workers.length === 0) continue
       tell('a worker is killed')
       process.kill(chance.oneOf(workers), 'SIGKILL')

@@ -14,7 +14,7 @@ export interface LoadOptions {
   readonly clients: number
   /** What is killed and frozen, beside the workers. */
   readonly services: Readonly<Record<string, Service>>
-  /** Whether workers are killed too: a connection that is handed to one in that moment is never answered (Node's cluster). */
+  /** Whether workers are killed too. */
   readonly workers: boolean
   readonly tell: (line: string) => void
 }
@@ -33,44 +33,50 @@ export interface LoadReport {
 }
 
 /**
- * People read, publish, delete and yank on a server while what it needs is killed, frozen and started again. Each knows
+ * People read, publish, delete and yank on servers while what they need is killed, frozen and started again. Each knows
  * what its own projects must look like, also meanwhile; in the end everything is compared.
  */
-export async function mixedLoad(server: LiveServer, options: LoadOptions): Promise<LoadReport> {
+export async function mixedLoad(
+  servers: readonly [LiveServer, ...LiveServer[]],
+  options: LoadOptions,
+): Promise<LoadReport> {
   const told: Told = {faults: [], statuses: new Map()}
   const {seed} = options
   const clients = Array.from({length: options.clients}, (_, i) => {
     const chance = new Chance(seed * 1000 + i)
-    return new Client(`load${i}`, server.url, basic('writer', testPassword), chance, told)
+    const {url} = servers[i % servers.length] ?? servers[0]
+    return new Client(`load${i}`, url, basic('writer', testPassword), chance, told)
   })
   const stop = AbortSignal.timeout(options.seconds * 1000)
-  const serverPid = server.process.pid ?? 0
+  const serverPids = servers.map(({process}) => process.pid ?? 0)
   await Promise.all([
     ...clients.map(client => client.work(stop)),
     disturb(
-      {services: options.services, workers: options.workers, serverPid},
+      {services: options.services, serverPids: options.workers ? serverPids : []},
       new Chance(seed),
       stop,
       options.tell,
     ),
-    rebuildNowAndThen(server.url, new Chance(seed + 1), stop),
+    rebuildNowAndThen(servers[0].url, new Chance(seed + 1), stop),
   ])
   const began = performance.now()
-  await untilWell(server.url)
+  await Promise.all(servers.map(({url}) => untilWell(url)))
   let wrong: string[] = []
   for (let tries = 0; tries < 200; tries += 1) {
-    wrong = (await Promise.all(clients.map(client => client.checkPages()))).flat()
+    const checks = servers.flatMap(({url}) => clients.map(client => client.checkPages(url)))
+    wrong = (await Promise.all(checks)).flat()
     if (wrong.length === 0) break
     await sleep(100)
   }
   const healedMs = performance.now() - began
   told.faults.push(...wrong)
   for (const client of clients) told.faults.push(...(await client.checkFiles()))
+  const workers = await Promise.all(serverPids.map(childrenOf))
   return {
     faults: told.faults,
     statuses: Object.fromEntries([...told.statuses].sort(([a], [b]) => a - b)),
     published: clients.reduce((sum, {truth}) => sum + truth.here().length, 0),
-    memory: Math.max(...(await Promise.all((await childrenOf(serverPid)).map(residentBytes)))),
+    memory: Math.max(...(await Promise.all(workers.flat().map(residentBytes)))),
     healedMs,
   }
 }

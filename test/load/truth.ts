@@ -8,6 +8,8 @@ export interface KnownFile {
   readonly bytes: Buffer
   /** `unsure`: a request about it got no answer, or one that promises nothing. */
   state: 'here' | 'gone' | 'unsure'
+  /** Nobody said how an upload of it ended: a storage that was frozen may still take it in, also after a deletion. */
+  mayArrive: boolean
   yanked: boolean | 'unsure'
 }
 
@@ -17,7 +19,15 @@ export class Truth {
 
   add(project: string, filename: string, bytes: Buffer): KnownFile {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const file: KnownFile = {project, filename, sha256, bytes, state: 'unsure', yanked: false}
+    const file: KnownFile = {
+      project,
+      filename,
+      sha256,
+      bytes,
+      state: 'unsure',
+      mayArrive: false,
+      yanked: false,
+    }
     this.files.set(filename, file)
     return file
   }
