@@ -1,5 +1,7 @@
 import {execFile} from 'node:child_process'
+import {once} from 'node:events'
 import {readFile} from 'node:fs/promises'
+import {request, type IncomingMessage} from 'node:http'
 import {promisify} from 'node:util'
 import {
   freePort,
@@ -46,10 +48,14 @@ export async function measureAnswers(): Promise<Row[]> {
 
 /** By one process. Processor time is the server's own, which other work on the machine does not lengthen. */
 async function measureChanges(server: LiveServer): Promise<Row[]> {
+  // A client that only counts: one that collects 3 MB takes longer than the server.
   const get = async () => {
-    const answer = await fetch(`${server.url}/simple/huge-0000/`, {headers})
-    if (!answer.ok) throw new Error(`${answer.status}`)
-    await answer.arrayBuffer()
+    const [answer] = (await once(
+      request(`${server.url}/simple/huge-0000/`, {headers}).end(),
+      'response',
+    )) as [IncomingMessage]
+    if (answer.statusCode !== 200) throw new Error(String(answer.statusCode))
+    await once(answer.resume(), 'end')
   }
   const change = async (version: string) => {
     const url = `${server.url}/api/project/huge-0000/yanked/${version}`
@@ -76,7 +82,7 @@ async function measureChanges(server: LiveServer): Promise<Row[]> {
   })
   const used = `${number(median(processor) * 1000)} ms of CPU, compressing included`
   return [
-    row('a page of 10,000 files (JSON, 4 MB) after a change', changed, used, '< 50 ms'),
+    row('a page of 10,000 files (JSON, 3 MB) after a change', changed, used, '< 50 ms'),
     row('the same, unchanged', unchanged, '', '< 5 ms'),
   ]
 }

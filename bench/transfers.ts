@@ -136,28 +136,30 @@ export async function measureTransfers(): Promise<Row[]> {
   })
 
   const wheels = await Promise.all(
-    Array.from({length: 500}, (_, index) => buildWheel({name: `small-${index % 40}`, version: `1.${index}`})),
+    Array.from({length: 800}, (_, index) => buildWheel({name: `small-${index % 40}`, version: `1.${index}`})),
   )
   const queue = wheels.map(({filename, bytes}) => {
     const [name = '', version = ''] = filename.split('-')
     return formOf(filename, {':action': 'file_upload', name, version}, bytes)
   })
   const refused: number[] = []
-  const seconds = await timed(() =>
+  const postAll = (forms: Buffer[]) =>
     Promise.all(
       Array.from({length: 4}, async () => {
-        for (let form = queue.pop(); form; form = queue.pop()) {
+        for (let form = forms.pop(); form; form = forms.pop()) {
           const status = await post(server.url, form)
           if (status !== 200) refused.push(status)
         }
       }),
-    ),
-  )
+    )
+  await postAll(queue.splice(500)) // a server is seldom new
+  const count = queue.length
+  const seconds = await timed(() => postAll(queue))
   rows.push({
     work: 'upload of 500 small wheels by 4 clients, Basic',
-    measured: `${number(wheels.length / seconds)}/s, ${refused.length} refused`,
+    measured: `${number(count / seconds)}/s, ${refused.length} refused`,
     floor: 'the original 80/s',
-    ratio: number(wheels.length / seconds / 80),
+    ratio: number(count / seconds / 80),
     target: '≥ 5, none refused',
   })
 
