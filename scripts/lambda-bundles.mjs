@@ -10,11 +10,12 @@ import {librariesOf} from './libraries.mjs'
  * is the driver that only other bundles have.
  */
 const secrets = '@aws-sdk/client-secrets-manager'
+const s3 = './sdk.js'
 const parts = {
-  dynamo: {wanted: [secrets], absent: []},
-  redis: {wanted: [secrets], absent: []},
-  postgresql: {wanted: [secrets, './postgresql.js'], absent: ['mysql2']},
-  mysql: {wanted: [secrets, './mysql.js'], absent: ['pg']},
+  dynamo: {wanted: [secrets, s3], absent: []},
+  redis: {wanted: [secrets, s3], absent: []},
+  postgresql: {wanted: [secrets, s3, './postgresql.js'], absent: ['mysql2']},
+  mysql: {wanted: [secrets, s3, './mysql.js'], absent: ['pg']},
 }
 /** Of knex's many drivers, and what pg and others try to load and do without. */
 const neverThere = [

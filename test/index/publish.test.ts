@@ -278,6 +278,36 @@ describe('removing', () => {
     assert.ok((await other.index.notes.sealed()).has('acme-core'))
   })
 
+  it('takes the row too that a rebuild writes anew while the object goes', async () => {
+    await using opened = await freshIndex()
+    const {index, directory, storage, cache} = opened
+    const {file} = await index.publish(await uploadOf(directory, await wheel()), {overwrite: false})
+    const remove = storage.delete.bind(storage)
+    storage.delete = async key => {
+      await remove(key)
+      await cache.save([{...file, data: {...file.data, fingerprint: 'of the object without its metadata'}}])
+    }
+    await index.remove(file)
+    assert.deepEqual(await index.listFiles('acme-core'), [])
+  })
+
+  it('leaves the row of a file that was published again while the old one went', async () => {
+    await using opened = await freshIndex()
+    const {index, directory, storage, cache} = opened
+    const upload = () => wheel().then(built => uploadOf(directory, built))
+    const {file} = await index.publish(await upload(), {overwrite: false})
+    const remove = storage.delete.bind(storage)
+    storage.delete = async key => {
+      await remove(key)
+      storage.delete = remove
+      await using other = await openIndex(directory)
+      await other.index.publish(await upload(), {overwrite: false})
+    }
+    await index.remove(file)
+    assert.equal((await cache.listFiles('acme-core')).length, 1)
+    assert.ok(!(await index.notes.sealed()).has('acme-core'))
+  })
+
   it('unseals a name that is published again', async () => {
     await using opened = await freshIndex()
     const {index, directory} = opened

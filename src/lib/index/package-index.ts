@@ -169,6 +169,6 @@ export class PackageIndex {
   }
 
   #forget(file: DistFile): Promise<void> {
-    return forgetRow(file, {cache: this.#cache, notes: this.notes})
+    return forgetRow(file, {storage: this.#storage, cache: this.#cache, notes: this.notes})
   }
 }

@@ -12,6 +12,9 @@ import {findOtherSpelling} from './releases.js'
 import {Serial} from './serial.js'
 import {textMember, type CheckedUpload, type Published, type Upload} from './upload.js'
 
+/** How often a row is looked at again that somebody else has just changed. */
+const mostAttempts = 50
+
 interface Places {
   readonly storage: PackageStorage
   readonly cache: Cache
@@ -67,7 +70,7 @@ export class Publishing {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
     await this.#refuseOtherSpelling(file)
-    if (row && (await this.#isStored(row))) return this.#publishAgain(file, row, upload, overwrite)
+    if (row && (await isStored(this.#storage, row))) return this.#publishAgain(file, row, upload, overwrite)
     let stored: DistFile
     try {
       stored = await this.#store(file, upload, false)
@@ -89,7 +92,7 @@ export class Publishing {
   async #adopt(file: DistFile, {body, digests}: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
-    if (row && (await this.#isStored(row))) return row
+    if (row && (await isStored(this.#storage, row))) return row
     let stored: DistFile
     try {
       const {summary, lastModified} = file
@@ -148,7 +151,7 @@ export class Publishing {
   ): Promise<Published> {
     let current = stored
     let before = seen
-    for (let attempt = 0; attempt < 50; attempt += 1) {
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       const written = await this.#cache.save([current], {
         seen: new Map(before ? [[before.filename, before]] : []),
       })
@@ -173,8 +176,8 @@ export class Publishing {
 
   /** Another process may have deleted it between storage and list, when there was no row yet that it could remove. */
   async #withdrawIfGone(listed: DistFile): Promise<void> {
-    if (await this.#isStored(listed)) return
-    await forgetRow(listed, {cache: this.#cache, notes: this.#notes})
+    if (await isStored(this.#storage, listed)) return
+    await forgetRow(listed, {storage: this.#storage, cache: this.#cache, notes: this.#notes})
     throw deleted(listed)
   }
 
@@ -193,16 +196,6 @@ export class Publishing {
     return file.filename.endsWith('.whl') ? [] : this.#cache.listFiles(file.name)
   }
 
-  async #isStored(file: DistFile): Promise<boolean> {
-    try {
-      await this.#storage.stat(file)
-      return true
-    } catch (error) {
-      if (error instanceof ObjectMissing) return false
-      throw error
-    }
-  }
-
   /** By the recorded digest, or, where none was recorded, by reading what is stored. */
   async #hasBytes(file: DistFile, {body, digests}: Upload): Promise<boolean> {
     const {hash_sha256: recorded, size} = file.data
@@ -218,13 +211,29 @@ export class Publishing {
   }
 }
 
-/** Takes the row of a file away that is not stored any more, unless another file of that name was listed meanwhile. */
-export async function forgetRow(
-  file: DistFile,
-  {cache, notes}: Pick<Places, 'cache' | 'notes'>,
-): Promise<void> {
-  const {removed, emptied} = await cache.remove([file], {ifUnchanged: true})
-  if (emptied.length > 0 && removed.some(isUploaded)) await notes.seal(emptied)
+/**
+ * Takes the row of a file away that is not stored any more, unless a file of that name is there again. A rebuild that saw the
+ * object a moment before it went may have written the row anew: then that one goes.
+ */
+export async function forgetRow(file: DistFile, {storage, cache, notes}: Places): Promise<void> {
+  let row: DistFile | undefined = file
+  for (let attempt = 0; row && attempt < mostAttempts; attempt += 1) {
+    const {removed, emptied} = await cache.remove([row], {ifUnchanged: true})
+    if (emptied.length > 0 && removed.some(isUploaded)) await notes.seal(emptied)
+    if (removed.length > 0) return
+    row = await cache.findFile(file.filename)
+    if (row && (await isStored(storage, row))) return
+  }
+}
+
+async function isStored(storage: PackageStorage, file: DistFile): Promise<boolean> {
+  try {
+    await storage.stat(file)
+    return true
+  } catch (error) {
+    if (error instanceof ObjectMissing) return false
+    throw error
+  }
 }
 
 const exists = ({filename}: DistFile): Conflict =>

@@ -1,3 +1,4 @@
+import {sayNothingOfNodeVersion} from '../aws-node-version.js'
 import {StorageFailed, UsageError} from '../errors.js'
 import {isRecord} from '../tasks/sync/events.js'
 
@@ -25,6 +26,7 @@ export async function resolveSecret(key: string, value: string): Promise<string>
 
 async function readSecret(key: string, arn: string, region: string): Promise<string> {
   const {GetSecretValueCommand, SecretsManagerClient} = await import('@aws-sdk/client-secrets-manager')
+  sayNothingOfNodeVersion()
   const client = new SecretsManagerClient({region})
   try {
     const {SecretString: text} = await client.send(new GetSecretValueCommand({SecretId: arn}))

@@ -10,6 +10,7 @@ import {
   type SecretsManagerClientConfig,
 } from '@aws-sdk/client-secrets-manager'
 import {NodeHttpHandler} from '@smithy/node-http-handler'
+import {sayNothingOfNodeVersion} from '../../aws-node-version.js'
 import {agentFor, environmentProxy, type Scheme} from '../../proxies.js'
 import {DatabaseFailed} from '../../sql/failures.js'
 import {explainSecretsManager, nameOf, type SecretOrigin} from './failures.js'
@@ -43,8 +44,7 @@ export class Secret implements Disposable {
     private readonly settings: SecretSettings,
     readonly origin: SecretOrigin,
   ) {
-    // a warning about the end of Node 20 is no news to those who chose it
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+    sayNothingOfNodeVersion()
     this.#client = new SecretsManagerClient(clientConfig(settings))
     this.#hasKey = settings.values.kmsKeyId === undefined
   }

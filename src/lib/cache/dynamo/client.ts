@@ -6,6 +6,7 @@ import {
   type ServiceOutputTypes,
 } from '@aws-sdk/client-dynamodb'
 import {NodeHttpHandler} from '@smithy/node-http-handler'
+import {sayNothingOfNodeVersion} from '../../aws-node-version.js'
 import type {Values} from '../../config/fields.js'
 import type {dynamoCacheFields} from '../../config/schema/cache.js'
 import {Unavailable} from '../../errors.js'
@@ -29,8 +30,7 @@ export class DynamoClient implements Disposable {
     readonly settings: DynamoSettings,
     readonly origin: DynamoOrigin,
   ) {
-    // a warning about the end of Node 20 is no news to those who chose it
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+    sayNothingOfNodeVersion()
     this.#client = new DynamoDBClient(clientConfig(settings))
   }
 

@@ -1,12 +1,10 @@
 import type {Agent as HttpsAgent} from 'node:https'
 import {S3Client, type S3ClientConfig} from '@aws-sdk/client-s3'
 import {NodeHttpHandler} from '@smithy/node-http-handler'
+import {sayNothingOfNodeVersion} from '../../aws-node-version.js'
 import {connectionsOf, type Connections} from './agents.js'
 import {s3Retries} from './retries.js'
 import type {S3Settings, S3Values} from './settings.js'
-
-// read when the first client is made; the lock keeps a release that runs on Node 20
-process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
 
 /** A client as the settings describe it. Does no I/O. */
 export function s3Client(
@@ -14,6 +12,7 @@ export function s3Client(
   region: string,
   {httpAgent, httpsAgent, connectionTimeout, socketTimeout}: Connections = connectionsOf(settings),
 ): S3Client {
+  sayNothingOfNodeVersion()
   const {values, endpoint, pathStyle} = settings
   const client = new S3Client({
     region,

@@ -3,6 +3,7 @@ import {IAMClient} from '@aws-sdk/client-iam'
 import {LambdaClient} from '@aws-sdk/client-lambda'
 import {S3Client} from '@aws-sdk/client-s3'
 import {SQSClient} from '@aws-sdk/client-sqs'
+import {sayNothingOfNodeVersion} from '../../aws-node-version.js'
 import {explainAws, isNamed} from './failures.js'
 
 export interface AwsOptions {
@@ -25,7 +26,7 @@ export class Aws implements Disposable {
   readonly sqs: SQSClient
 
   constructor(private readonly options: AwsOptions) {
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+    sayNothingOfNodeVersion()
     const {region} = options
     this.iam = new IAMClient({region})
     this.lambda = new LambdaClient({region})
