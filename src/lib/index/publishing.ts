@@ -70,7 +70,7 @@ export class Publishing {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
     await this.#refuseOtherSpelling(file)
-    if (row && (await isStored(this.#storage, row))) return this.#publishAgain(file, row, upload, overwrite)
+    if (row && (await this.#storage.exists(row))) return this.#publishAgain(file, row, upload, overwrite)
     let stored: DistFile
     try {
       stored = await this.#store(file, upload, false)
@@ -92,7 +92,7 @@ export class Publishing {
   async #adopt(file: DistFile, {body, digests}: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
-    if (row && (await isStored(this.#storage, row))) return row
+    if (row && (await this.#storage.exists(row))) return row
     let stored: DistFile
     try {
       const {summary, lastModified} = file
@@ -176,7 +176,7 @@ export class Publishing {
 
   /** Another process may have deleted it between storage and list, when there was no row yet that it could remove. */
   async #withdrawIfGone(listed: DistFile): Promise<void> {
-    if (await isStored(this.#storage, listed)) return
+    if (await this.#storage.exists(listed)) return
     await forgetRow(listed, {storage: this.#storage, cache: this.#cache, notes: this.#notes})
     throw deleted(listed)
   }
@@ -222,17 +222,7 @@ export async function forgetRow(file: DistFile, {storage, cache, notes}: Places)
     if (emptied.length > 0 && removed.some(isUploaded)) await notes.seal(emptied)
     if (removed.length > 0) return
     row = await cache.findFile(file.filename)
-    if (row && (await isStored(storage, row))) return
-  }
-}
-
-async function isStored(storage: PackageStorage, file: DistFile): Promise<boolean> {
-  try {
-    await storage.stat(file)
-    return true
-  } catch (error) {
-    if (error instanceof ObjectMissing) return false
-    throw error
+    if (row && (await storage.exists(row))) return
   }
 }
 

@@ -1,5 +1,5 @@
 import {VERSION_PATTERN} from '@renovatebot/pep440/lib/version.js'
-import {LRUCache} from 'lru-cache'
+import {growingLru} from '../growing-lru.js'
 
 /**
  * The library's grammar, our keys: its numbers are doubles, so that it takes `1.0+12e3` for `1.0+12000` and two dates
@@ -79,8 +79,7 @@ export const sortedVersions = (versions: Iterable<string>): string[] =>
     .map(({version}) => version)
 
 /** Keys of the versions compared last. Longer ones than any release has are not kept, so that memory stays small. */
-// with `max` it would take the memory for all of them at once
-const keys = new LRUCache<string, string>({maxSize: 20_000, sizeCalculation: () => 1})
+const keys = growingLru<string>(20_000)
 const longestKept = 100
 
 /** A text that sorts, by `<`, as the version does. */

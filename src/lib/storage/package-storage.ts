@@ -7,6 +7,7 @@ import {normalizeName} from '../packaging/names.js'
 import {computedKey, keyOf, parseKey, prefixesOf, type FileCoordinates, type KeyParts} from './layout.js'
 import {
   isOddity,
+  ObjectMissing,
   type Body,
   type ByteRange,
   type CopyOptions,
@@ -133,6 +134,16 @@ export class PackageStorage {
   async stat(file: FileCoordinates): Promise<DistFile> {
     const stored = await this.store.stat(this.keyOf(file))
     return this.#distFile(stored, stored.metadata, file)
+  }
+
+  async exists(file: FileCoordinates): Promise<boolean> {
+    try {
+      await this.stat(file)
+      return true
+    } catch (error) {
+      if (error instanceof ObjectMissing) return false
+      throw error
+    }
   }
 
   /** Of what is not there: succeeds. */

@@ -124,7 +124,7 @@ export class Remover {
 
   async #isInSource(file: DistFile): Promise<boolean> {
     const {source} = this.run.ends
-    return usualKeyOf(source, file) !== undefined && exists(source, withoutPath(file))
+    return usualKeyOf(source, file) !== undefined && source.exists(withoutPath(file))
   }
 
   async #isAtTarget(file: DistFile, isVerified: boolean): Promise<boolean> {
@@ -149,15 +149,5 @@ export class Remover {
   async #remove(end: 'source' | 'target', file: DistFile, isEmptied: () => boolean): Promise<void> {
     if (isUploaded(file) && isEmptied()) await this.#seals[end].seal(file.name)
     await this.run.ends[end].delete(file)
-  }
-}
-
-async function exists(storage: PackageStorage, file: DistFile): Promise<boolean> {
-  try {
-    await storage.stat(file)
-    return true
-  } catch (error) {
-    if (error instanceof ObjectMissing) return false
-    throw error
   }
 }

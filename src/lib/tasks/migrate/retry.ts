@@ -9,17 +9,9 @@ const firstPauseMs = 200
 
 /** Failures that a repetition would only repeat. */
 const isFinal = (error: unknown): boolean =>
-  [
-    Conflict,
-    NotFound,
-    InvalidInput,
-    LockLost,
-    NotFound,
-    UsageError,
-    ObjectExists,
-    ObjectMissing,
-    DamagedSource,
-  ].some(kind => error instanceof kind)
+  [Conflict, NotFound, InvalidInput, LockLost, UsageError, ObjectExists, ObjectMissing, DamagedSource].some(
+    kind => error instanceof kind,
+  )
 
 /** Services have retried a request by now: this is for a connection that broke in the middle of a file. */
 export async function withRetries<T>(
@@ -49,7 +41,7 @@ export class FailureStreak {
 
   success(): void {
     this.hasSucceeded = true
-    this.#length = 0
+    this.restart()
   }
 
   restart(): void {
