@@ -1,5 +1,5 @@
 import {promisify} from 'node:util'
-import {crc32, inflateRaw} from 'node:zlib'
+import {crc32, inflateRaw, inflateRawSync} from 'node:zlib'
 import {fromRandomAccessReaderPromise, type Entry, type ZipFile} from 'yauzl'
 import {InvalidInput} from '../errors.js'
 import {ArchivePaths, checkUnpackedSize, longestDirectory, mostEntries} from './archive-limits.js'
@@ -8,7 +8,9 @@ import {quote} from './filenames.js'
 import {longestMetadata} from './metadata.js'
 import {WindowReader} from './window-reader.js'
 
-const inflate = promisify(inflateRaw)
+const inflateElsewhere = promisify(inflateRaw)
+/** Bytes. To hand so few to another thread takes several times as long as to inflate them. */
+const mostInflatedHere = 64 * 1024
 
 /**
  * Reads the directory of a zip and the one entry that holds the metadata. Refuses what different unzippers read differently: entries
@@ -151,10 +153,18 @@ async function readEntry(zip: ZipFile, entry: Entry, source: RandomAccess): Prom
   const bytes =
     entry.compressionMethod === 0
       ? raw
-      : await inflate(raw, {maxOutputLength: Math.max(1, entry.uncompressedSize)}).catch((error: unknown) => {
+      : await inflate(raw, entry.uncompressedSize).catch((error: unknown) => {
           throw new InvalidInput(`${path} in it is damaged or longer than declared`, {cause: error})
         })
   if (bytes.length !== entry.uncompressedSize || crc32(bytes) !== entry.crc32)
     throw new InvalidInput(`${path} in it is damaged: its size or checksum is not as declared`)
   return bytes
+}
+
+/** @param size of what comes out, as declared. @throws when it is larger, or `raw` is damaged. */
+async function inflate(raw: Buffer, size: number): Promise<Buffer> {
+  const options = {maxOutputLength: Math.max(1, size)}
+  return Math.max(raw.length, size) > mostInflatedHere
+    ? inflateElsewhere(raw, options)
+    : inflateRawSync(raw, options)
 }

@@ -3,12 +3,6 @@ declare module 'knex/lib/dialects/better-sqlite3/index.js' {
   import type {Knex} from 'knex'
   export default class BetterSqlite3Client extends Knex.Client {
     _query(connection: unknown, query: unknown): Promise<unknown>
-    transaction(container: unknown, config: unknown, outerTransaction: unknown): KnexTransaction
-  }
-  /** What `Client.transaction` makes: not the Knex.Transaction that callers get. */
-  export interface KnexTransaction {
-    trxClient: {query(connection: unknown, sql: string): Promise<unknown>}
-    begin(connection: unknown): Promise<unknown>
   }
 }
 declare module 'knex/lib/dialects/postgres/index.js' {

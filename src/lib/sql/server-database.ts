@@ -2,7 +2,7 @@ import type {Knex} from 'knex'
 import {ServerChanges, type ChangeSource} from './server-changes.js'
 import {retryWhileBusy} from './busy.js'
 import type {Database, Insertion, OneConnection, SqlValue, Watched} from './database.js'
-import type {Dialect} from './dialect.js'
+import type {Condition, Dialect} from './dialect.js'
 import {isConflict, isStale} from './server-failures.js'
 
 /** What PostgreSQL and MySQL do in their own ways. */
@@ -123,14 +123,11 @@ export class ServerDatabase implements Database {
     }))
   }
 
-  transaction<T>(work: (transaction: Knex.Transaction) => PromiseLike<T>): Promise<T> {
+  transaction<T>(work: (transaction: Knex) => PromiseLike<T>): Promise<T> {
     return this.#transaction(work, undefined)
   }
 
-  async #transaction<T>(
-    work: (transaction: Knex.Transaction) => PromiseLike<T>,
-    connection: unknown,
-  ): Promise<T> {
+  async #transaction<T>(work: (transaction: Knex) => PromiseLike<T>, connection: unknown): Promise<T> {
     const {isolationLevel} = this.driver
     const options = {
       ...(isolationLevel ? {isolationLevel} : {}),
@@ -149,6 +146,16 @@ export class ServerDatabase implements Database {
     } finally {
       this.#changes.noteWrite() // also after a failure: a commit may have arrived whose answer was lost
     }
+  }
+
+  async select<Row>(
+    knex: Knex,
+    table: string,
+    [sql, bindings]: Condition,
+    {forUpdate = false} = {},
+  ): Promise<Row[]> {
+    const query = knex(table).select().whereRaw(sql, bindings)
+    return (await (forUpdate ? query.forUpdate() : query)) as Row[]
   }
 
   insertMany(knex: Knex, insertion: Insertion, rows: Iterable<readonly SqlValue[]>): Promise<void> {

@@ -1,5 +1,5 @@
 import knex, {type Knex} from 'knex'
-import BetterSqlite3Client, {type KnexTransaction} from 'knex/lib/dialects/better-sqlite3/index.js'
+import BetterSqlite3Client from 'knex/lib/dialects/better-sqlite3/index.js'
 import {Unavailable} from '../errors.js'
 import {retryWhileBusy} from './busy.js'
 import type {Handle} from './sqlite-handle.js'
@@ -14,9 +14,39 @@ export interface SqliteKnexOptions {
   readonly onQuery: () => void
 }
 
-/** Knex on one SQLite connection that takes the write lock at the start of a transaction and waits without blocking. */
-export function knexOnSqlite({handle, busySeconds, explain, onQuery}: SqliteKnexOptions): Knex {
-  class Client extends BetterSqlite3Client {
+/** Knex on one SQLite connection, which waits for locks without blocking. */
+export const knexOnSqlite = (options: SqliteKnexOptions): Knex =>
+  knex({
+    ...settings,
+    client: clientOf(options) as unknown as typeof Knex.Client,
+    connection: {filename: options.handle.name},
+    pool: {min: 1, max: 1},
+  })
+
+/**
+ * For whoever holds the connection, and has begun a transaction on it. One for all of them: knex takes longer to make its
+ * own for each than SQLite for what is done in it.
+ */
+export function knexWithinTransactions(options: SqliteKnexOptions): Knex {
+  class HeldClient extends clientOf(options) {
+    override acquireConnection(): Promise<unknown> {
+      return Promise.resolve(options.handle)
+    }
+
+    override async releaseConnection(): Promise<void> {
+      // the transaction does
+    }
+  }
+  return knex({...settings, client: HeldClient as unknown as typeof Knex.Client})
+}
+
+const settings = {
+  useNullAsDefault: true,
+  compileSqlOnError: false, // values may be secrets
+}
+
+function clientOf({handle, busySeconds, explain, onQuery}: SqliteKnexOptions) {
+  return class Client extends BetterSqlite3Client {
     override acquireRawConnection(): Promise<Handle> {
       return Promise.resolve(handle)
     }
@@ -35,20 +65,8 @@ export function knexOnSqlite({handle, busySeconds, explain, onQuery}: SqliteKnex
       }
     }
 
-    override async _query(connection: Handle, query: {sql?: string}): Promise<unknown> {
-      // SQLite has rolled back by itself (disk full): knex's own ROLLBACK would hide why
-      if (!connection.inTransaction && /^ROLLBACK\b(?! TO)/.test(query.sql ?? '')) return query
-      // whoever waits for the write lock gives the connection back meanwhile, so that reads go on: see SqliteDatabase
-      const seconds = query.sql?.startsWith('BEGIN') ? 0 : busySeconds
-      return retryWhileBusy(seconds, () => super._query(connection, query))
-    }
-
-    override transaction(container: unknown, config: unknown, outer: unknown): KnexTransaction {
-      const transaction = super.transaction(container, config, outer)
-      // a deferred BEGIN that turns into a write is refused at once when somebody else wrote in between; and by
-      // knex's own `query` a failed BEGIN would still run the work
-      transaction.begin = connection => transaction.trxClient.query(connection, 'BEGIN IMMEDIATE;')
-      return transaction
+    override _query(connection: Handle, query: unknown): Promise<unknown> {
+      return retryWhileBusy(busySeconds, () => super._query(connection, query))
     }
 
     override async acquireConnection(): Promise<unknown> {
@@ -59,17 +77,5 @@ export function knexOnSqlite({handle, busySeconds, explain, onQuery}: SqliteKnex
         throw new Unavailable('the database is busy: too many wait for it', {cause: error})
       }
     }
-
-    override async releaseConnection(connection: Handle): Promise<void> {
-      if (connection.inTransaction) connection.exec('ROLLBACK') // its COMMIT failed
-      await (super.releaseConnection(connection) as Promise<void>)
-    }
   }
-  return knex({
-    client: Client as unknown as typeof Knex.Client,
-    connection: {filename: handle.name},
-    useNullAsDefault: true,
-    compileSqlOnError: false, // values may be secrets
-    pool: {min: 1, max: 1},
-  })
 }

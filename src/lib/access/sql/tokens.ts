@@ -77,7 +77,7 @@ export class SqlTokens implements TokenStore, TokenWriter {
   }
 
   /** Servers watch pypicloud's tables only: a row of one of them tells every process that tokens have changed. */
-  #change(work: (trx: Knex.Transaction) => Promise<boolean>): Promise<boolean> {
+  #change(work: (trx: Knex) => Promise<boolean>): Promise<boolean> {
     return this.database.transaction(async trx => {
       const changed = await work(trx)
       if (changed) await noteTokenChange(trx)
@@ -99,7 +99,7 @@ export class SqlTokens implements TokenStore, TokenWriter {
   }
 }
 
-export async function noteTokenChange(trx: Knex.Transaction): Promise<void> {
+export async function noteTokenChange(trx: Knex): Promise<void> {
   const change = {key: keyvals.tokens, value: randomUUID()}
   await trx('pypicloud_keyvals').insert(change).onConflict('key').merge()
 }

@@ -184,7 +184,7 @@ export class SqlAccessWriter implements AccessWriter {
     })
   }
 
-  async #requirePrincipal(trx: Knex.Transaction, principal: Principal): Promise<void> {
+  async #requirePrincipal(trx: Knex, principal: Principal): Promise<void> {
     if ('user' in principal) {
       if (await exists(this.#user(trx, principal.user))) return
       throw new NotFound(`there is no user ${quote(principal.user)}`)
@@ -225,7 +225,7 @@ export class SqlAccessWriter implements AccessWriter {
     return loadEntries(this.database, entries, options)
   }
 
-  async #insertAccount(trx: Knex.Transaction, account: Required<Account>): Promise<void> {
+  async #insertAccount(trx: Knex, account: Required<Account>): Promise<void> {
     const {username, passwordHash, admin, pending} = account
     if (await exists(this.#user(trx, username))) {
       throw new AlreadyExists(`a user ${quote(username)} exists already`)

@@ -2,7 +2,7 @@ import {setImmediate as nextTurn} from 'node:timers/promises'
 import type {Knex} from 'knex'
 import type {Database} from '../../sql/database.js'
 
-type Work<T> = (transaction: Knex.Transaction) => Promise<T>
+type Work<T> = (transaction: Knex) => Promise<T>
 interface Write {
   readonly work: Work<unknown>
   resolve(result: unknown): void

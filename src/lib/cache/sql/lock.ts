@@ -43,7 +43,7 @@ export async function acquireSqlLock(database: Database, name: string, options: 
 }
 
 /** Renews the lock as part of a write. @throws {LockLost} when somebody else has taken it. */
-export async function renewLock(transaction: Knex.Transaction, lock: Lock): Promise<void> {
+export async function renewLock(transaction: Knex, lock: Lock): Promise<void> {
   const alive = lock instanceof SqlLock && (await lock.renew(transaction))
   if (!alive) throw new LockLost(`the lock "${lock.name}" was lost to another run, which took it over`)
 }

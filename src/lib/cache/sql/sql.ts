@@ -75,7 +75,7 @@ export class SqlCache implements Cache {
   }
 
   findFiles(filenames: readonly string[]): Promise<Map<string, DistFile>> {
-    return this.#withTable(() => readFiles(this.database.knex, this.database.dialect, filenames))
+    return this.#withTable(() => readFiles(this.database, this.database.knex, filenames))
   }
 
   async listFiles(project: string): Promise<DistFile[]> {
@@ -145,10 +145,9 @@ export class SqlCache implements Cache {
   }
 
   save(files: readonly DistFile[], options: SaveOptions = {}): Promise<DistFile[]> {
-    const {dialect} = this.database
     return this.#write(options.lock, async transaction => {
       const written = options.seen
-        ? await keepUnchanged(transaction, dialect, files, options.seen)
+        ? await keepUnchanged(this.database, transaction, files, options.seen)
         : [...files]
       await writeFiles(this.database, transaction, written)
       if (written.length > 0) await this.#state.noteFiles(transaction, true)
@@ -163,7 +162,7 @@ export class SqlCache implements Cache {
     const {dialect} = this.database
     return this.#write(options.lock, async transaction => {
       const filenames = files.map(({filename}) => filename)
-      const present = await readFiles(transaction, dialect, filenames, {forUpdate: true})
+      const present = await readFiles(this.database, transaction, filenames, {forUpdate: true})
       const removed: DistFile[] = []
       for (const file of files) {
         const row = present.get(file.filename)
@@ -231,8 +230,8 @@ export class SqlCache implements Cache {
     return this.#withTable(async () => (await query(this.database.knex<Row>('packages'))) as Row[])
   }
 
-  #write<T>(lock: Lock | undefined, work: (transaction: Knex.Transaction) => Promise<T>): Promise<T> {
-    const underLock = async (transaction: Knex.Transaction) => {
+  #write<T>(lock: Lock | undefined, work: (transaction: Knex) => Promise<T>): Promise<T> {
+    const underLock = async (transaction: Knex) => {
       if (lock) await renewLock(transaction, lock)
       return work(transaction)
     }

@@ -28,7 +28,7 @@ export class SqlState {
     return row.had_files && !(await hasFiles(knex)) ? undefined : row.value
   }
 
-  async set(transaction: Knex.Transaction, key: string, value: string | undefined): Promise<void> {
+  async set(transaction: Knex, key: string, value: string | undefined): Promise<void> {
     const isSqlite = this.database.dialect.name === 'sqlite'
     if (isSqlite && (await wasDropped(transaction))) await recreate(transaction)
     await transaction('ppc_toolkit_state').where({key}).delete()
@@ -42,9 +42,11 @@ export class SqlState {
   }
 
   /** To be called when rows came or the last one went: an empty table that we emptied is told from one that others did. */
-  async noteFiles(transaction: Knex.Transaction, present: boolean): Promise<void> {
-    const differing = () => transaction('ppc_toolkit_state').where('had_files', Number(!present))
-    if (await differing().first('key')) await differing().update({had_files: Number(present)})
+  async noteFiles(transaction: Knex, present: boolean): Promise<void> {
+    const [before, now] = [Number(!present), Number(present)]
+    const table = 'ppc_toolkit_state'
+    const differing = await this.database.select(transaction, table, ['?? = ?', ['had_files', before]])
+    if (differing.length > 0) await transaction(table).where('had_files', before).update({had_files: now})
   }
 
   async #identify(knex: Knex): Promise<string> {

@@ -29,7 +29,7 @@ const otherwise: Readonly<Record<Dialect['name'], string>> = {
 /** Inserts or replaces rows. */
 export async function writeFiles(
   database: Database,
-  transaction: Knex.Transaction,
+  transaction: Knex,
   files: readonly DistFile[],
 ): Promise<void> {
   const insertion: Insertion = {table: 'packages', columns, otherwise: otherwise[database.dialect.name]}
@@ -49,29 +49,28 @@ const inOneOrder = (files: readonly DistFile[]): DistFile[] =>
     a.filename < b.filename ? -1 : 1,
   )
 
-/** With `forUpdate` nobody else writes these rows until the transaction ends. */
+/** @param options as of `Database.select`. */
 export async function readFiles(
+  database: Database,
   knex: Knex,
-  dialect: Dialect,
   filenames: readonly string[],
-  {forUpdate = false} = {},
+  options: {readonly forUpdate?: boolean} = {},
 ): Promise<Map<string, DistFile>> {
   if (filenames.length === 0) return new Map()
-  const [sql, bindings] = dialect.isOneOf('filename', filenames)
-  const query = knex<Row>('packages').whereRaw(sql, bindings)
-  const rows = await (forUpdate ? query.forUpdate() : query)
+  const condition = database.dialect.isOneOf('filename', filenames)
+  const rows = await database.select<Row>(knex, 'packages', condition, options)
   return new Map(rows.map(row => [row.filename, fileOfRow(row)]))
 }
 
 /** Those of `files` whose row is what was seen of it. */
 export async function keepUnchanged(
-  transaction: Knex.Transaction,
-  dialect: Dialect,
+  database: Database,
+  transaction: Knex,
   files: readonly DistFile[],
   seen: ReadonlyMap<string, DistFile>,
 ): Promise<DistFile[]> {
   const filenames = files.map(({filename}) => filename)
-  const present = await readFiles(transaction, dialect, filenames, {forUpdate: true})
+  const present = await readFiles(database, transaction, filenames, {forUpdate: true})
   return files.filter(({filename}) => {
     const row = present.get(filename)
     const before = seen.get(filename)
@@ -80,7 +79,7 @@ export async function keepUnchanged(
 }
 
 export async function deleteFiles(
-  transaction: Knex.Transaction,
+  transaction: Knex,
   dialect: Dialect,
   files: readonly DistFile[],
 ): Promise<void> {

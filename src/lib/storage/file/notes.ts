@@ -1,5 +1,5 @@
 import {createHash} from 'node:crypto'
-import {readFileSync} from 'node:fs'
+import {readFileSync, statSync} from 'node:fs'
 import {rename, rm, writeFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import {isMissing, storageFailure} from './errors.js'
@@ -33,9 +33,11 @@ export class FileNotes implements RemovableText {
     }
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- read at every upload, mostly not there: see read.ts
+  // eslint-disable-next-line @typescript-eslint/require-await -- read at every upload: see read.ts
   async read(): Promise<{text: string; version: string} | undefined> {
     try {
+      // mostly it is not there, and to make an error takes ten times as long as to look
+      if (statSync(this.#path, {throwIfNoEntry: false}) === undefined) return undefined
       const text = readFileSync(this.#path, 'utf8')
       return {text, version: createHash('sha256').update(text).digest('hex')}
     } catch (error) {

@@ -12,7 +12,7 @@ export class Merging {
   readonly notices: string[] = []
 
   constructor(
-    readonly trx: Knex.Transaction,
+    readonly trx: Knex,
     readonly dialect: Dialect,
     readonly stage: Stage,
     readonly differences: LoadDifferences,
