@@ -12,7 +12,7 @@ export async function startMinistack(): Promise<Service> {
     command: (port, directory) => [
       'env', // the port can't be given otherwise
       ...[`GATEWAY_PORT=${port}`, 'BIND_HOST=127.0.0.1', 'SERVICES=dynamodb,secretsmanager'],
-      ...['LOG_LEVEL=WARNING', `TMPDIR=${directory}`, 'PYTHONDONTWRITEBYTECODE=1'],
+      ...['LOG_LEVEL=WARNING', `TMPDIR=${directory}`],
       program('ministack'),
     ],
     answers: answersHttp,

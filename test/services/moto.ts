@@ -8,7 +8,6 @@ export async function startMoto(): Promise<Service> {
     name: 'moto',
     command: port => [program('moto'), '-H', '127.0.0.1', '-p', String(port)],
     answers: port => answersHttp(port, '/moto-api/'),
-    environment: {PYTHONDONTWRITEBYTECODE: '1'},
   })
   return {...server, url: `http://127.0.0.1:${server.port}`}
 }

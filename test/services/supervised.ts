@@ -60,7 +60,6 @@ export interface ServerSetup {
   command(port: number, directory: string): Promise<readonly string[]> | readonly string[]
   /** Resolves to true when the server on `port` is fit for use. Not rejects: what it throws means "not yet". */
   answers(port: number, directory: string): Promise<boolean>
-  readonly environment?: Readonly<Record<string, string>>
   /** What asks it to end at once. */
   readonly signal?: 'TERM' | 'INT'
   /** One that ends is started again on its data; `pid` is then that of a shell, whose only child the server is. */
@@ -110,12 +109,7 @@ async function tryToStart(setup: ServerSetup): Promise<RunningServer | Error> {
     ],
     {
       cwd: directory,
-      env: {
-        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-        HOME: directory,
-        LANG: 'C.UTF-8',
-        ...setup.environment,
-      },
+      env: {PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: directory, LANG: 'C.UTF-8'},
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true, // Ctrl-C is for the tests; the supervisor hears of it by their end
     },
