@@ -1,5 +1,6 @@
 // What every bin shares. --help and --version are answered from files that the build wrote, before anything loads.
 import {existsSync, readFileSync} from 'node:fs'
+import {getSystemErrorMap} from 'node:util'
 
 const file = path => new URL(`../${path}`, import.meta.url)
 const helpFile = words => file(`dist/help/${words.join('/')}.txt`)
@@ -14,7 +15,7 @@ export async function launch(bin, command) {
   const args = process.argv.slice(name.length + 1)
   const answer = staticAnswer(name, args, command ?? name.slice(1).join('/'))
   if (answer !== undefined) {
-    process.stdout.on('error', () => process.exit())
+    process.stdout.on('error', error => process.exit(outputFailed(name.join(' '), error)))
     process.stdout.write(answer)
   } else if (existsSync(file('dist/bundle/run.js'))) {
     const {runCommand} = await import('../dist/bundle/run.js')
@@ -23,6 +24,14 @@ export async function launch(bin, command) {
     process.stderr.write(`${bin}: this copy is not built: run "npm run build" in it\n`)
     process.exitCode = 1
   }
+}
+
+/** A reader that went away (`ppc --help | head -1`) is no failure. @returns the exit code */
+function outputFailed(program, {code, errno, message}) {
+  if (code === 'EPIPE') return 0
+  const [, meaning = message] = getSystemErrorMap().get(errno) ?? []
+  process.stderr.write(`${program}: can't write "/dev/stdout": ${meaning}\n`)
+  return 1
 }
 
 /** Of the command line, as many words as name a command or a topic: those have a help text. */

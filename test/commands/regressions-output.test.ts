@@ -10,7 +10,7 @@ const onFullDisk = {skip: !existsSync('/dev/full')}
 
 describe('output, as operators saw it go wrong', () => {
   it(
-    'an export or a report as JSON to a full disk ended with a stack trace, or as if all were well',
+    'an export, a report as JSON or a help text to a full disk ended with a stack trace, or as if all were well',
     onFullDisk,
     async () => {
       await using directory = await tempDir()
@@ -25,13 +25,20 @@ describe('output, as operators saw it go wrong', () => {
         for (const [name, ...args] of [
           ['ppc-export', config],
           ['ppc-rebuild-cache', config, '--json'],
+          ['ppc', '--help'],
+          ['ppc', '--version'],
+          ['ppc', 'completion', 'bash'],
+          ['ppc-make-config', '-h'],
         ] as const) {
           const ended = spawnSync(process.execPath, [join(repoRoot, `bin/${name}.js`), ...args], {
             stdio: ['ignore', full, 'pipe'],
             encoding: 'utf8',
           })
           assert.equal(ended.status, 1)
-          assert.match(ended.stderr, new RegExp(`^${name}: .*no space left on device\\n$`))
+          assert.match(
+            ended.stderr,
+            new RegExp(`^${name}[a-z ]*: can't write "/dev/stdout": no space left on device\\n$`),
+          )
         }
       } finally {
         closeSync(full)

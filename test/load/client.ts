@@ -2,7 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {uploadForm} from '../server/upload-form.js'
 import {buildWheel} from '../support/wheels.js'
 import type {Chance} from './chance.js'
-import {contradictions, Truth, type KnownFile, type PageFile} from './truth.js'
+import {contradictions, faultOf, remember, Truth, type KnownFile, type PageFile} from './truth.js'
 
 /** What an answer may be while services come and go; what else it is, is a fault. */
 const deadlineMs = 60_000
@@ -36,6 +36,14 @@ interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly bytes: Buffer
+}
+
+interface Asked {
+  readonly body?: Buffer
+  /** `http://127.0.0.1:PORT`. Default: the client's own. */
+  readonly server?: string
+  /** What it is about, if the answer says what becomes of a file. */
+  readonly file?: KnownFile
 }
 
 /** One of those who use the index at a time, each with projects of its own, so that it knows what they must look like. */
@@ -74,9 +82,9 @@ export class Client {
     for (const file of this.truth.files.values()) {
       const answer = await this.#ask('GET', pathOf(file))
       if (file.state === 'here' && !(answer?.status === 200 && answer.bytes.equals(file.bytes)))
-        wrong.push(`${file.filename}: ${answer?.status ?? 'no answer'} instead of its bytes`)
+        wrong.push(faultOf(file, `: ${answer?.status ?? 'no answer'} instead of its bytes`))
       if (file.state === 'gone' && answer?.status !== 404)
-        wrong.push(`${file.filename} was deleted and is answered ${answer?.status ?? 'not at all'}`)
+        wrong.push(faultOf(file, ` was deleted and is answered ${answer?.status ?? 'not at all'}`))
     }
     return wrong
   }
@@ -102,7 +110,7 @@ export class Client {
     const before = file.state
     file.state = 'unsure'
     file.yanked = 'unsure' // what was deleted half, and is published again, is another file
-    const answer = await this.#ask('DELETE', pathOf(file))
+    const answer = await this.#ask('DELETE', pathOf(file), {}, {file})
     // 400 is pypicloud's "Could not find"
     const refused = answer?.status === 400 && before !== 'here'
     if (answer?.status === 200 || refused) file.state = file.mayArrive ? 'unsure' : 'gone'
@@ -130,10 +138,11 @@ export class Client {
       return
     }
     const text = answer.bytes.toString()
-    for (const {filename, state} of this.truth.of(project)) {
+    for (const file of this.truth.of(project)) {
+      const {filename, state} = file
       const isListed = text.includes(`>${filename}<`)
       if ((state === 'here' && !isListed) || (state === 'gone' && isListed))
-        this.told.faults.push(`${filename}, which is ${state}: on the HTML page ${String(isListed)}`)
+        this.told.faults.push(faultOf(file, `, which is ${state}: on the HTML page ${String(isListed)}`))
     }
   }
 
@@ -153,8 +162,8 @@ export class Client {
       this.#expectGone(file, answer)
       return
     }
-    if (!answer.bytes.equals(file.bytes)) this.told.faults.push(`${file.filename} has other bytes`)
-    if (file.state === 'gone') this.told.faults.push(`${file.filename} was deleted and is sent`)
+    if (!answer.bytes.equals(file.bytes)) this.told.faults.push(faultOf(file, ' has other bytes'))
+    if (file.state === 'gone') this.told.faults.push(faultOf(file, ' was deleted and is sent'))
   }
 
   protected async readPart(): Promise<void> {
@@ -205,7 +214,7 @@ export class Client {
   async #send(file: KnownFile): Promise<void> {
     if (file.state !== 'here') file.state = 'unsure'
     const form = uploadForm(file, {name: file.project, version: file.filename.split('-')[1] ?? ''})
-    const answer = await this.#ask('POST', '/simple/', form.headers, {body: form.payload})
+    const answer = await this.#ask('POST', '/simple/', form.headers, {body: form.payload, file})
     if (answer?.status === 200) {
       file.state = 'here'
       return
@@ -221,7 +230,7 @@ export class Client {
     const before = file.yanked
     file.yanked = 'unsure'
     const path = `/api/project/${file.project}/yanked/${file.filename}`
-    const answer = await this.#ask(yanked ? 'PUT' : 'DELETE', path)
+    const answer = await this.#ask(yanked ? 'PUT' : 'DELETE', path, {}, {file})
     if (answer?.status === 200) file.yanked = yanked
     else if (answer?.status === 404 && state !== 'here') file.yanked = before
     else this.#expectAway(answer, `yank ${file.filename}, which is ${state}`)
@@ -265,8 +274,9 @@ export class Client {
     method: string,
     path: string,
     headers: Readonly<Record<string, string>> = {},
-    {body, server = this.server}: {readonly body?: Buffer; readonly server?: string} = {},
+    {body, server = this.server, file}: Asked = {},
   ): Promise<Answer | undefined> {
+    const heard = file && remember(file, `${method} ${path}`)
     let answer: Answer | undefined
     try {
       const response = await fetch(server + path, {
@@ -282,6 +292,7 @@ export class Client {
         this.told.faults.push(`${method} ${path}: no answer in ${deadlineMs / 1000} s`)
     }
     const status = answer?.status ?? 0
+    heard?.(`${status} (${answer?.headers.get('x-request-id') ?? ''})`)
     this.told.statuses.set(status, (this.told.statuses.get(status) ?? 0) + 1)
     if (answer && status >= 400 && /^\s+at \S/m.test(answer.bytes.toString('utf8', 0, 5000)))
       this.told.faults.push(`${method} ${path}: ${status} with a stack trace`)

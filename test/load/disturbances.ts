@@ -3,12 +3,18 @@ import type {Service} from '../services/index.js'
 import {childrenOf, signalAll} from '../services/signal.js'
 import type {Chance} from './chance.js'
 
-/** What can be taken away from a server; each of the services was started with `restarts`. */
+/** What can be taken away from a server. */
 export interface Victims {
   /** By what they are to the server: `cache`, `storage`. */
-  readonly services: Readonly<Record<string, Service>>
+  readonly services: Readonly<Record<string, Victim>>
   /** The first process of each server whose workers are killed too. */
   readonly serverPids: readonly number[]
+}
+
+export interface Victim {
+  readonly service: Service
+  /** Whether it was started with `restarts` and keeps what it was given, so that it can be killed and not only frozen. */
+  readonly mayDie: boolean
 }
 
 /** Kills and freezes until it is told to stop; then everything runs. Tells what it does. */
@@ -26,22 +32,23 @@ export async function disturb(
     const kind = chance.weighted({kill: 4, freeze: 3, worker: serverPids.length > 0 ? 2 : 0})
     const names = Object.keys(services)
     const name = names.length === 0 ? '' : chance.oneOf(names)
-    const service = services[name]
-    if (kind === 'worker' || !service) {
+    const victim = services[name]
+    if (kind === 'worker' || !victim) {
+      if (serverPids.length === 0) continue
       const workers = await childrenOf(chance.oneOf(serverPids))
       if (workers.length === 0) continue
       tell('a worker is killed')
       process.kill(chance.oneOf(workers), 'SIGKILL')
-    } else if (kind === 'kill') {
+    } else if (kind === 'kill' && victim.mayDie) {
       const ms = chance.between(0, 2500)
       tell(`the ${name} is killed, and away for ${ms} ms`)
-      await killService(service, () => wait(ms))
+      await killService(victim.service, () => wait(ms))
     } else {
       const ms = chance.between(200, 4000)
       tell(`the ${name} is frozen for ${ms} ms`)
-      for (const pid of await childrenOf(service.pid)) await signalAll(pid, 'SIGSTOP')
+      await signalAll(victim.service.pid, 'SIGSTOP')
       await wait(ms)
-      for (const pid of await childrenOf(service.pid)) await signalAll(pid, 'SIGCONT')
+      await signalAll(victim.service.pid, 'SIGCONT')
     }
   }
 }

@@ -1,19 +1,18 @@
 import {readFile} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {basic} from '../server/installation.js'
-import type {Service} from '../services/index.js'
 import {childrenOf} from '../services/signal.js'
 import {testPassword, type LiveServer} from '../support/live-server.js'
 import {Chance} from './chance.js'
 import {Client, type Told} from './client.js'
-import {disturb} from './disturbances.js'
+import {disturb, type Victims} from './disturbances.js'
 
 export interface LoadOptions {
   readonly seconds: number
   readonly seed: number
   readonly clients: number
   /** What is killed and frozen, beside the workers. */
-  readonly services: Readonly<Record<string, Service>>
+  readonly services: Victims['services']
   /** Whether workers are killed too. */
   readonly workers: boolean
   readonly tell: (line: string) => void

@@ -11,7 +11,22 @@ export interface KnownFile {
   /** Nobody said how an upload of it ended: a storage that was frozen may still take it in, also after a deletion. */
   mayArrive: boolean
   yanked: boolean | 'unsure'
+  /** What was asked about it, when, and how that was answered: with a fault, what led to it. */
+  readonly history: string[]
 }
+
+const began = performance.now()
+
+/** To be called before the request. @returns what to tell the answer. */
+export function remember({history}: KnownFile, request: string): (answer: string) => void {
+  const at = () => `${((performance.now() - began) / 1000).toFixed(2)} s`
+  const from = at()
+  return answer => history.push(`${from} ${request} -> ${answer} at ${at()}`)
+}
+
+/** A fault of a file, and all that was done to it. */
+export const faultOf = ({filename, history}: KnownFile, fault: string): string =>
+  [`${filename}${fault}`, ...history].join('\n    ')
 
 /** All that one client knows. Nobody else writes its projects. */
 export class Truth {
@@ -27,6 +42,7 @@ export class Truth {
       state: 'unsure',
       mayArrive: false,
       yanked: false,
+      history: [],
     }
     this.files.set(filename, file)
     return file
@@ -55,14 +71,15 @@ export function contradictions(
   compared: {readonly yanks: boolean},
 ): string[] {
   const listed = new Map(page.map(file => [file.filename, file]))
-  return known.flatMap(({filename, state, sha256, yanked}) => {
+  return known.flatMap(mine => {
+    const {filename, state, sha256, yanked} = mine
     const file = listed.get(filename)
-    if (!file) return state === 'here' ? [`${filename} is missing`] : []
-    if (state === 'gone') return [`${filename} was deleted`]
-    const wrong = file.hashes.sha256 !== sha256 ? [`${filename} has another digest`] : []
+    if (!file) return state === 'here' ? [faultOf(mine, ' is missing')] : []
+    if (state === 'gone') return [faultOf(mine, ' was deleted')]
+    const wrong = file.hashes.sha256 !== sha256 ? [faultOf(mine, ' has another digest')] : []
     const marked = file.yanked !== undefined && file.yanked !== false
     if (compared.yanks && yanked !== 'unsure' && marked !== yanked)
-      wrong.push(`${filename}: yanked is ${String(marked)}`)
+      wrong.push(faultOf(mine, `: yanked is ${String(marked)}`))
     return wrong
   })
 }

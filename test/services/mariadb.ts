@@ -9,20 +9,21 @@ import {startServer} from './supervised.js'
 
 // servers that share a directory for temporary tables remove each other's
 const start = `
-mariadb-install-db --no-defaults --datadir="$2" --tmpdir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null &&
+{ [ -d "$2/mysql" ] || mariadb-install-db --no-defaults --datadir="$2" --tmpdir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null; } &&
 tls="" &&
 if [ -n "$5" ]; then tls="--ssl-ca=$5/ca.pem --ssl-cert=$5/server.pem --ssl-key=$5/server.key"; fi &&
 exec "$1" --no-defaults --datadir="$2" --tmpdir="$2" --port="$3" --bind-address=127.0.0.1\${5:+,127.0.0.2} --socket="$2/s" --init-file="$4" \\
-  --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=32M $tls
+  --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit="$6" --innodb-buffer-pool-size=32M $tls
 `
 
 /** MariaDB; `url` (`mysql://`) names a fresh database, whose user may do everything. */
-export async function startMariadb({tls = false}: DatabaseServerOptions = {}): Promise<
+export async function startMariadb({tls = false, restarts}: DatabaseServerOptions = {}): Promise<
   DatabaseServer & {tls: TlsFiles | undefined}
 > {
   let files: Omit<TlsFiles, 'socket'> | undefined
   const server = await startServer({
     name: 'mariadb',
+    restarts,
     async command(port, directory) {
       const data = join(directory, 'data')
       const asUser = await forServerUser('mysql', data)
@@ -30,11 +31,11 @@ export async function startMariadb({tls = false}: DatabaseServerOptions = {}): P
       await writeFile(
         users,
         [
-          "CREATE USER ppc@'127.0.0.1' IDENTIFIED BY 'ppc'",
+          "CREATE USER IF NOT EXISTS ppc@'127.0.0.1' IDENTIFIED BY 'ppc'",
           "GRANT ALL ON *.* TO ppc@'127.0.0.1' WITH GRANT OPTION",
-          "CREATE USER ppc@localhost IDENTIFIED BY 'ppc'",
+          "CREATE USER IF NOT EXISTS ppc@localhost IDENTIFIED BY 'ppc'",
           'GRANT ALL ON *.* TO ppc@localhost',
-          "CREATE USER bob@'127.0.0.1' REQUIRE X509",
+          "CREATE USER IF NOT EXISTS bob@'127.0.0.1' REQUIRE X509",
           "GRANT ALL ON *.* TO bob@'127.0.0.1'",
           '',
         ].join(';\n'),
@@ -52,6 +53,7 @@ export async function startMariadb({tls = false}: DatabaseServerOptions = {}): P
         String(port),
         users,
         from,
+        restarts ? '2' : '0', // with 0 a killed server forgets its last second
       ]
     },
     answers: async port => {

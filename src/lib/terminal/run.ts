@@ -21,7 +21,9 @@ export interface Call {
 export async function runCommand({program, command, args}: Call): Promise<void> {
   // A reader that went away (`ppc-export … | head`) is no failure to talk about, a full disk is one.
   process.stdout.removeAllListeners('error') // oclif's throws
-  process.stdout.on('error', error => process.exit(reportError(program, error)))
+  process.stdout.on('error', error => {
+    process.exit(reportError(program, Object.assign(error, {path: '/dev/stdout'})))
+  })
   process.stderr.on('error', () => undefined) // the story can be lost, the work goes on
   if (process.env['PPC_DEBUG']) process.setSourceMapsEnabled(true)
   if (args.includes('--no-color')) process.env['NO_COLOR'] = '1'
