@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import {describe, it} from 'node:test'
+import {after, before, describe, it} from 'node:test'
 import {completeMark, fillingMark} from '../../src/lib/cache/cache.js'
 import {ListNotWhole} from '../../src/lib/index/wholeness.js'
 import {PackageIndex} from '../../src/lib/index/package-index.js'
 import {rebuildCache} from '../../src/lib/tasks/rebuild/rebuild.js'
-import {redisCli} from '../services/redis.js'
+import {serve} from '../../src/lib/server/serve.js'
+import {redisCli, type Redis} from '../services/redis.js'
 import {startService} from '../services/index.js'
 import {needs} from '../support/needs.js'
 import {buildWheel} from '../support/wheels.js'
@@ -54,4 +55,85 @@ describe('a cache that lists a part of the files', () => {
     await rebuild(opened)
     assert.equal((await later.listFiles('lib')).length, 2)
   })
+
+  describe(
+    'and processes that begin in the moment in which Redis has come back empty',
+    needs('redis'),
+    () => {
+      let redis: Redis
+      before(async () => (redis = await startService('redis')))
+      after(() => redis[Symbol.asyncDispose]())
+
+      const forget = () => redisCli(['-p', String(redis.port), 'flushall'])
+      const filled = async () => {
+        await forget()
+        const settings = {'pypi.db': 'redis', 'db.url': redis.url, 'pypi.default_read': 'everyone'}
+        const opened = await freshIndex(settings)
+        await publish(opened, '1')
+        await rebuild(opened)
+        assert.deepEqual(await opened.index.listProjects(), ['lib'])
+        return opened
+      }
+      /** As a server does before it answers. */
+      const beginning = async (opened: Opened) => {
+        const index = new PackageIndex(opened)
+        await index.wholeness.begin()
+        return index
+      }
+
+      it('do not take the next upload for all there is', async () => {
+        await using opened = await filled()
+        await forget()
+        const later = await beginning(opened)
+        await publish(opened, '2')
+        await assert.rejects(later.listFiles('lib'), ListNotWhole)
+        await rebuild(opened)
+        assert.equal((await later.listFiles('lib')).length, 2)
+      })
+      it('nor one that an older process has just taken', async () => {
+        await using opened = await filled()
+        await forget()
+        await publish(opened, '2')
+        const later = await beginning(opened)
+        await assert.rejects(later.listFiles('lib'), ListNotWhole)
+        await assert.rejects(opened.index.listFiles('lib'), ListNotWhole)
+      })
+      it('nor what is there when everything is lost again while it is filled', async () => {
+        await using opened = await filled()
+        await forget()
+        const later = await beginning(opened)
+        const row = await publish(opened, '2')
+        await assert.rejects(later.listFiles('lib'), ListNotWhole)
+        await forget()
+        await opened.cache.save([row]) // by somebody who does not look
+        await assert.rejects(later.listFiles('lib'), ListNotWhole)
+      })
+      it('say so as servers: 503 rather than a part, until all is there', async () => {
+        await using opened = await filled()
+        await forget()
+        // else it would be whole again before anybody could ask
+        const lock = await opened.cache.acquireLock('rebuild', {owner: 'another host'})
+        const server = await serve(opened.config, {port: 0, signals: false})
+        try {
+          await publish(opened, '2')
+          const ask = () => fetch(`${server.url}/simple/lib/`)
+          assert.equal((await ask()).status, 503)
+          await lock[Symbol.asyncDispose]()
+          await rebuild(opened)
+          const page = await ask()
+          assert.equal(page.status, 200)
+          assert.match(await page.text(), /lib-1-py3-none-any\.whl[^]*lib-2|lib-2-py3-none-any\.whl[^]*lib-1/)
+        } finally {
+          await lock[Symbol.asyncDispose]()
+          await server.close()
+        }
+      })
+      it('answer the rows of pypicloud, which has no marks', async () => {
+        await using opened = await filled()
+        await redisCli(['-p', String(redis.port), 'del', 'ppc-toolkit:{pypicloud}:state'])
+        const later = await beginning(opened)
+        assert.equal((await later.listFiles('lib')).length, 1)
+      })
+    },
+  )
 })

@@ -27,8 +27,8 @@ const habits = {
 export interface Told {
   /** What went wrong, in words. */
   readonly faults: string[]
-  /** How many answers there were of each status; 0 are those that never came. */
-  readonly statuses: Map<number, number>
+  /** How many answers there were of each status, and how many never came, by reason. */
+  readonly statuses: Map<number | string, number>
 }
 
 /** What came back, read to its end; nothing when the connection broke. */
@@ -278,6 +278,7 @@ export class Client {
   ): Promise<Answer | undefined> {
     const heard = file && remember(file, `${method} ${path}`)
     let answer: Answer | undefined
+    let broken = ''
     try {
       const response = await fetch(server + path, {
         method,
@@ -288,16 +289,23 @@ export class Client {
       const bytes = Buffer.from(await response.arrayBuffer())
       answer = {status: response.status, headers: response.headers, bytes}
     } catch (error) {
+      broken = reasonOf(error)
       if (error instanceof Error && error.name === 'TimeoutError')
         this.told.faults.push(`${method} ${path}: no answer in ${deadlineMs / 1000} s`)
     }
-    const status = answer?.status ?? 0
+    const status = answer?.status ?? broken
     heard?.(`${status} (${answer?.headers.get('x-request-id') ?? ''})`)
     this.told.statuses.set(status, (this.told.statuses.get(status) ?? 0) + 1)
-    if (answer && status >= 400 && /^\s+at \S/m.test(answer.bytes.toString('utf8', 0, 5000)))
+    if (answer && answer.status >= 400 && /^\s+at \S/m.test(answer.bytes.toString('utf8', 0, 5000)))
       this.told.faults.push(`${method} ${path}: ${status} with a stack trace`)
     return answer
   }
 }
 
 const pathOf = ({project, filename}: KnownFile): string => `/api/package/${project}/${filename}`
+
+/** Of a connection that broke: `ECONNRESET`. */
+function reasonOf(error: unknown): string {
+  const {cause} = error as {cause?: {code?: string}}
+  return cause?.code ?? String(error)
+}

@@ -21,7 +21,7 @@ export interface LoadOptions {
 export interface LoadReport {
   /** What should never have been answered, or was not there in the end. */
   readonly faults: readonly string[]
-  /** Answers by status; 0 are requests whose connection broke. */
+  /** Answers by status, and requests whose connection broke, by reason. */
   readonly statuses: Readonly<Record<string, number>>
   /** Files that must be there. */
   readonly published: number
@@ -73,7 +73,7 @@ export async function mixedLoad(
   const workers = await Promise.all(serverPids.map(childrenOf))
   return {
     faults: told.faults,
-    statuses: Object.fromEntries([...told.statuses].sort(([a], [b]) => a - b)),
+    statuses: Object.fromEntries(told.statuses),
     published: clients.reduce((sum, {truth}) => sum + truth.here().length, 0),
     memory: Math.max(...(await Promise.all(workers.flat().map(residentBytes)))),
     healedMs,

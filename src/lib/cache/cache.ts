@@ -82,10 +82,11 @@ export interface Cache extends AsyncDisposable {
   getState(key: string): Promise<string | undefined>
   setState(key: string, value: string | undefined, options?: WriteOptions): Promise<void>
   /**
-   * Whether a fact of this key was ever set in what is there now, also if it has ended since. Absent where nothing is
-   * lost without the tables. False once the cache is known to have known it: everything was dropped.
+   * Whether a fact of this key was set in what is there now, also if it is about other rows, or, without a key, whether
+   * any ever was. Absent where nothing is lost without the tables. False once the cache is known to have known it:
+   * everything was dropped.
    */
-  remembers?(key: string): Promise<boolean>
+  remembers?(key?: string): Promise<boolean>
   /** @throws when it can't be used now; the message fits `/health`. */
   check(): Promise<void>
 }

@@ -123,7 +123,7 @@ export class PackageIndex {
       summary: (upload.summary?.trim() ? upload.summary : metadata?.summary) ?? null,
       data,
     }
-    return this.#publishing.publish(file, {...upload, provenance}, rights.overwrite)
+    return this.#listed(this.#publishing.publish(file, {...upload, provenance}, rights.overwrite))
   }
 
   /**
@@ -133,7 +133,7 @@ export class PackageIndex {
    */
   adopt(file: DistFile, upload: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
     checkFilename(file.filename)
-    return this.#publishing.adopt(file, upload)
+    return this.#listed(this.#publishing.adopt(file, upload))
   }
 
   /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. @throws {ListNotWhole} */
@@ -148,6 +148,12 @@ export class PackageIndex {
       await this.projectNotes.forget(file, {isLast})
       await dropProvenance(this.#storage.store, file)
     })
+  }
+
+  async #listed<T>(published: Promise<T>): Promise<T> {
+    const result = await published
+    await this.wholeness.noteLoss().catch(() => undefined) // the file is there; who reads next finds out
+    return result
   }
 
   async #refuseClosed(project: string): Promise<void> {

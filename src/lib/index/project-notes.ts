@@ -54,7 +54,14 @@ export class ProjectNotes {
     private readonly notes: Pick<Notes, 'readLasting' | 'changeOther' | 'areKept'>,
     private readonly cache: Pick<
       Cache,
-      'changeToken' | 'listFiles' | 'findFiles' | 'save' | 'getState' | 'setState' | 'remembers'
+      | 'changeToken'
+      | 'countFiles'
+      | 'listFiles'
+      | 'findFiles'
+      | 'save'
+      | 'getState'
+      | 'setState'
+      | 'remembers'
     >,
     private readonly wholeness = new Wholeness(cache),
   ) {}

@@ -15,26 +15,60 @@ export class ListNotWhole extends Unavailable {
  * moment at most; both are answered.
  */
 export class Wholeness {
-  /** Whether this process has seen the cache complete. */
-  #wasWhole = false
+  /** The mark that this process has seen last. */
+  #seen: typeof completeMark | typeof fillingMark | undefined
 
-  constructor(private readonly cache: Pick<Cache, 'getState' | 'setState' | 'remembers'>) {}
+  constructor(private readonly cache: Pick<Cache, 'countFiles' | 'getState' | 'setState' | 'remembers'>) {}
 
   /** To be called after the rows were read: a cache that is emptied meanwhile loses its mark too. @throws {ListNotWhole} */
   async check(): Promise<void> {
-    if (await this.isComplete()) return
-    if ((await this.cache.getState(fillingMark)) === undefined) {
-      const isEmptied = this.#wasWhole && (await this.cache.remembers?.(completeMark)) === false
-      if (!isEmptied) return
-      await this.cache.setState(fillingMark, new Date().toISOString()) // for processes that begin now
-    }
-    throw new ListNotWhole()
+    if (await this.#isPart()) throw new ListNotWhole()
+  }
+
+  /**
+   * To be called before anything is answered: a cache without rows and marks is a new one, or one that has just lost them.
+   * Processes that knew it before would see that at their next request only, and until then rows may come.
+   */
+  async begin(): Promise<void> {
+    if ((await this.#isPart()) || this.#seen !== undefined) return
+    if ((await this.cache.countFiles()) === 0) await this.#mark()
+  }
+
+  /** To be called after a row was written, which may be the first one of a cache that was emptied: processes that begin now don't know. */
+  async noteLoss(): Promise<void> {
+    if (this.cache.remembers) await this.#isPart()
   }
 
   /** Whether every file is listed, so that what has no row is not here. */
   async isComplete(): Promise<boolean> {
     if ((await this.cache.getState(completeMark)) === undefined) return false
-    this.#wasWhole = true
+    this.#seen = completeMark
     return true
+  }
+
+  async #isPart(): Promise<boolean> {
+    if (await this.isComplete()) return false
+    if (await this.#isFilling()) this.#seen = fillingMark
+    else if (await this.#isEmptied()) await this.#mark()
+    else return false
+    return true
+  }
+
+  /** Also if it was filled by a server that ended since, and kept on its disk what it had by then. */
+  async #isFilling(): Promise<boolean> {
+    const {cache} = this
+    if (cache.remembers) return cache.remembers(fillingMark)
+    return (await cache.getState(fillingMark)) !== undefined
+  }
+
+  async #isEmptied(): Promise<boolean> {
+    if (this.#seen === undefined) return false
+    // The mark of a filling goes with its end, that of completeness only with everything else.
+    return (await this.cache.remembers?.(this.#seen === completeMark ? completeMark : undefined)) === false
+  }
+
+  async #mark(): Promise<void> {
+    await this.cache.setState(fillingMark, new Date().toISOString())
+    this.#seen = fillingMark
   }
 }

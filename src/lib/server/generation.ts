@@ -62,6 +62,9 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
     await context.index.projectNotes.snapshot().catch((err: unknown) => {
       logger.error({err}, 'what is noted of projects could not be read: their pages are not answered')
     })
+    await context.index.wholeness.begin().catch((err: unknown) => {
+      logger.error({err}, 'whether the list of files is whole could not be read')
+    })
     const answerReadyPage = readyPages(context)
     const requests = new Running()
     const announceEnd = (): void => stop.abort(new Unavailable('the server is ending'))

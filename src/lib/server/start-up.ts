@@ -38,6 +38,7 @@ async function fillCacheIfIncomplete(context: Context, signal: AbortSignal): Pro
   const {index, log} = context
   try {
     if (await index.wholeness.isComplete()) return true
+    await index.wholeness.begin()
     log.info('the cache is not complete: it is rebuilt from the storage')
     const report = await rebuildCache(index.rebuildParts, {owner: rebuildOwner(), signal})
     if (report.complete) log.info({report}, 'the cache is complete')

@@ -136,7 +136,7 @@ class RedisCache implements Cache {
     return this.#state.set(key, value, options)
   }
 
-  remembers(key: string): Promise<boolean> {
+  remembers(key?: string): Promise<boolean> {
     return this.#state.remembers(key)
   }
 

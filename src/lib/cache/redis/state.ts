@@ -33,8 +33,9 @@ export class RedisState {
     return fact !== null && witness !== undefined ? fact : undefined
   }
 
-  /** Whether the key is there, whatever it is about: a Redis that comes back empty has none. */
-  async remembers(key: string): Promise<boolean> {
+  /** Whether the key is there, or without one any, whatever it is about: a Redis that comes back empty has none. */
+  async remembers(key?: string): Promise<boolean> {
+    if (key === undefined) return (await this.connection.send<number>([['exists', stateKey]]))[0] === 1
     const [value] = await this.connection.send<string | null>([['hget', stateKey, `fact:${key}`]])
     return value !== null
   }
