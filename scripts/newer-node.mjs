@@ -1,4 +1,4 @@
-// Runs the compiled tests once more on a newer Node, which the package registry has as a package: node-PLATFORM-ARCH,
+// Runs compiled tests once more on a newer Node, which the package registry has as a package: node-PLATFORM-ARCH,
 // with its headers. Native modules are built for it in a copy of node_modules below .cache/newer-node. Run as a program it
 // does only that, so that it need not be waited for later.
 import {execFileSync, spawnSync} from 'node:child_process'
@@ -8,6 +8,8 @@ import {delimiter, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
 const major = 26
+/** Tells scripts/test.mjs that it is the one here. */
+export const secondRun = '--second-run'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const home = join(root, '.cache', 'newer-node')
 const platformPackage = `node-${process.platform}-${process.arch}`
@@ -86,7 +88,7 @@ export function testOnNewerNode() {
     return {reason: `no ${platformPackage}@${major} to be had from the package registry`}
   const prepared = prepareTree(node)
   console.log(`\nonce more on Node ${major}:`)
-  const done = spawnSync(node, ['scripts/test.mjs', '--this-node-only'], {
+  const done = spawnSync(node, ['scripts/test.mjs', secondRun], {
     cwd: prepared.tree,
     env: prepared.env,
     stdio: ['ignore', 'pipe', 'inherit'],

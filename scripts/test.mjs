@@ -1,21 +1,22 @@
 // Runs every compiled test, or those whose path contains one of the arguments, and counts what ran.
-// Without arguments the same runs once more on a newer Node. The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed.
-import {readdirSync} from 'node:fs'
+// Without arguments all but those whose weight is in other programs run once more on a newer Node (test-files.mjs).
+// The last line is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed and something passed.
 import {availableParallelism} from 'node:os'
 import {join, relative} from 'node:path'
 import {spec} from 'node:test/reporters'
 import {run} from 'node:test'
 import {fileURLToPath} from 'node:url'
-import {testOnNewerNode} from './newer-node.mjs'
+import {secondRun, testOnNewerNode} from './newer-node.mjs'
+import {secondRunOf, testFiles} from './test-files.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const options = process.argv.slice(2).filter(argument => argument.startsWith('--'))
 const filters = process.argv.slice(2).filter(argument => !argument.startsWith('--'))
-const files = readdirSync(join(root, 'dist/test'), {recursive: true, encoding: 'utf8'})
-  .filter(path => path.endsWith('.test.js'))
-  .map(path => join(root, 'dist/test', path))
+const isSecondRun = options.includes(secondRun)
+const {again, once} = secondRunOf(testFiles(root))
+const files = (isSecondRun ? again : testFiles(root))
+  .map(file => join(root, 'dist/test', file))
   .filter(path => filters.length === 0 || filters.some(filter => path.includes(filter)))
-  .sort()
 
 const counts = {passed: 0, failed: 0, skipped: 0}
 const skips = new Map()
@@ -28,13 +29,8 @@ const concurrency = Math.min(16, 2 * Math.max(2, availableParallelism()))
 const events = run({files, concurrency, timeout: 10 * 60_000})
 for (const event of ['test:pass', 'test:fail'])
   events.on(event, ({file, nesting, details}) => {
-    if (
-      file &&
-      nesting === 0 &&
-      details?.duration_ms > 0 &&
-      !details.error?.failureType?.startsWith('cancelled')
-    )
-      seconds.set(file, (seconds.get(file) ?? 0) + details.duration_ms / 1000)
+    if (file && nesting === 0)
+      seconds.set(file, (seconds.get(file) ?? 0) + (details?.duration_ms ?? 0) / 1000)
   })
 events.on('test:pass', data => {
   if (files.includes(data.name)) {
@@ -66,8 +62,11 @@ for (const [file, taken] of slowest) console.log(`${taken.toFixed(0)} s: ${relat
 for (const [reason, names] of skips) console.log(`skipped ${names.length}: ${reason}`)
 for (const failure of failures) console.log(`failed: ${failure}`)
 
+if (isSecondRun)
+  for (const [reason, ran] of once) console.log(`ran on the first Node only: ${ran.join(', ')}: ${reason}`)
+
 const required = (process.env.PPC_TEST_REQUIRE ?? '').split(/[\s,]+/)
-if (filters.length === 0 && !options.includes('--this-node-only')) {
+if (filters.length === 0 && !isSecondRun) {
   const newer = testOnNewerNode()
   if ('reason' in newer) {
     const missing = required.includes('all') || required.includes('newer-node')

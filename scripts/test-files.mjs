@@ -1,0 +1,52 @@
+// Which test files there are, in what order they run, and which of them need no second run on a newer Node.
+import {readdirSync} from 'node:fs'
+import {join} from 'node:path'
+
+/**
+ * What runs on one Node only: its weight is in other programs, which are the same for both and were answered rightly on
+ * the first one. Patterns of paths below dist/test, each with its reason.
+ */
+const otherPrograms = [
+  [/^clients\//, 'clients of Python, and pypicloud, which takes an installation over and gives it back'],
+  [/-original\.test/, 'pypicloud beside us'],
+  [/^load\//, 'a load of minutes, with kills'],
+  [/^services\//, 'the servers that tests start'],
+  [/^sql\/frozen-servers/, 'databases that are stopped, until our patience ends'],
+  [/^tasks\/rebuild-together/, 'processes that are killed at every step'],
+]
+
+/** They take longest, and begin first, so that no core waits for the last of them. */
+const longOnes = [
+  'clients/way-back.test.js',
+  'clients/odd-bucket-original.test.js',
+  'storage/s3.contract.test.js',
+  'commands/access-changes.test.js',
+  'clients/matrix.test.js',
+  'load/mixed-load.test.js',
+  'server/beside-original.test.js',
+  'clients/way-back-configs.test.js',
+  'tasks/rebuild-together.test.js',
+  'server/delivery.test.js',
+  'sql/frozen-servers.test.js',
+  'cache/dynamo.test.js',
+]
+
+/** @returns {string[]} the compiled test files, below dist/test of `root`, in the order to run them */
+export function testFiles(root) {
+  const rank = file => (longOnes.includes(file) ? longOnes.indexOf(file) : longOnes.length)
+  return readdirSync(join(root, 'dist/test'), {recursive: true, encoding: 'utf8'})
+    .filter(file => file.endsWith('.test.js'))
+    .sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))
+}
+
+/** @returns {{again: string[], once: Map<string, string[]>}} what of `files` to run a second time, and by reason what not */
+export function secondRunOf(files) {
+  const again = []
+  const once = new Map()
+  for (const file of files) {
+    const reason = otherPrograms.find(([pattern]) => pattern.test(file))?.[1]
+    if (reason === undefined) again.push(file)
+    else once.set(reason, [...(once.get(reason) ?? []), file])
+  }
+  return {again, once}
+}
