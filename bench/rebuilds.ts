@@ -3,10 +3,11 @@ import {writeFile} from 'node:fs/promises'
 import {promisify} from 'node:util'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
+import {listingOfS3} from './bare-listing.js'
 import {fillStorage} from './data.js'
 import {startFarService} from './far-service.js'
 import {median, number, timed, type Row} from './report.js'
-import {fillBucket, openService, work} from './storages.js'
+import {fillBucket, openService, workBare} from './storages.js'
 import {iniWith, launcher, peak, runTool} from './tools.js'
 
 const run = promisify(execFile)
@@ -85,12 +86,13 @@ async function measureBucket(objects: number): Promise<Row[]> {
     bucket.config(name, far.url).replace('cache.db', `${cache}.db`)
   await writeFile(empty, withCache('empty', 'empty'))
 
+  const listing = listingOfS3(`${far.url}/packages`)
   const times = {full: [], floor: [], again: [], list: [], start: []} as Times
   for (let round = 0; round < rounds; round += 1) {
-    times.floor.push(await timed(() => work('bare', `${far.url}/packages`)))
+    times.floor.push(await timed(() => workBare('bare', listing)))
     await writeFile(config, withCache('packages', `cache${round}`))
     times.full.push(await rebuild(config))
-    times.list.push((await work('bare-list', `${far.url}/packages`)).seconds)
+    times.list.push((await workBare('bare-list', listing)).seconds)
     times.again.push(await rebuild(config))
     times.start.push(await rebuild(empty))
   }

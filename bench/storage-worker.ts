@@ -1,14 +1,12 @@
 import {createHash, randomBytes} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
-import {Agent, request, type IncomingMessage} from 'node:http'
-import {once} from 'node:events'
 import {Readable} from 'node:stream'
-import {text} from 'node:stream/consumers'
 import {openBackends} from '../src/lib/backends.js'
 import {readConfig} from '../src/lib/config/config.js'
 import {PackageStorage} from '../src/lib/storage/package-storage.js'
 import {isOddity} from '../src/lib/storage/storage.js'
 import {keepHeapLean} from '../src/lib/terminal/lean-heap.js'
+import {listBare, type BareListing} from './bare-listing.js'
 
 /** What one run of this program prints as JSON. */
 export interface WorkerResult {
@@ -24,8 +22,8 @@ const bigSize = 1 << 30 // bytes
 const bigKey = 'bench-big/bench-big-1.0.tar.gz'
 
 /**
- * `list CONFIG`: every file with its metadata. `fill CONFIG FILES`: so many small ones. `up CONFIG`, `down CONFIG`: 1 GB. `bare BUCKET-URL`:
- * a list and 64 parallel HEAD; `bare-list`: without them. `bare-pages URL TOKEN PARAMETER`: the pages of a listing, without a look at them.
+ * `list CONFIG`: every file with its metadata. `fill CONFIG FILES`: so many small ones. `up CONFIG`, `down CONFIG`: 1 GB. And, by
+ * a `BareListing` as JSON, `bare`: a list and 64 parallel HEAD; `bare-list`: without them.
  */
 const works: Readonly<Record<string, (storage: PackageStorage, files: number) => Promise<number>>> = {
   async list(storage) {
@@ -78,51 +76,6 @@ const works: Readonly<Record<string, (storage: PackageStorage, files: number) =>
   },
 }
 
-/** Lists a bucket that everybody may read, and asks for the head of each object: nothing is signed or made sense of. */
-async function listBare(bucketUrl: string, {heads}: {heads: boolean}): Promise<number> {
-  const agent = new Agent({keepAlive: true, maxSockets: 65})
-  const ask = async (method: string, url: string) => {
-    const [answer] = (await once(request(url, {method, agent}).end(), 'response')) as [IncomingMessage]
-    const body = await text(answer)
-    if (answer.statusCode !== 200) throw new Error(`${url}: ${String(answer.statusCode)} ${body}`)
-    return body
-  }
-  let count = 0
-  const asked = new Set<Promise<void>>()
-  for (let token: string | undefined = ''; token !== undefined;) {
-    const after: string = token && `&continuation-token=${encodeURIComponent(token)}`
-    const page = await ask('GET', `${bucketUrl}?list-type=2${after}`)
-    token = /<NextContinuationToken>([^<]+)/.exec(page)?.[1]
-    for (const [, key = ''] of page.matchAll(/<Key>([^<]+)/g)) {
-      count += 1
-      if (!heads) continue
-      if (asked.size === 64) await Promise.race(asked)
-      const head: Promise<void> = ask('HEAD', `${bucketUrl}/${key}`).then(() => {
-        asked.delete(head)
-      })
-      asked.add(head)
-    }
-  }
-  await Promise.all(asked)
-  agent.destroy()
-  return count
-}
-
-/** Each has to be asked for by what the one before it says. @param token a pattern of it. */
-async function readPages(first: string, token: string, parameter: string): Promise<number> {
-  const agent = new Agent({keepAlive: true})
-  let pages = 0
-  for (let next: string | undefined = ''; next !== undefined; pages += 1) {
-    const url: string = next === '' ? first : `${first}&${parameter}=${encodeURIComponent(next)}`
-    const [answer] = (await once(request(url, {agent}).end(), 'response')) as [IncomingMessage]
-    const page = await text(answer)
-    if (answer.statusCode !== 200) throw new Error(`${url}: ${String(answer.statusCode)} ${page}`)
-    next = new RegExp(token).exec(page)?.[1]
-  }
-  agent.destroy()
-  return pages
-}
-
 const resident = async (field: 'VmRSS' | 'VmHWM'): Promise<number> =>
   Number(new RegExp(`${field}:\\s+(\\d+)`).exec(await readFile('/proc/self/status', 'utf8'))?.[1]) / 1024
 
@@ -135,8 +88,10 @@ async function measured(work: () => Promise<number>): Promise<WorkerResult> {
 
 async function main([name = '', where = '', ...more]: readonly string[]): Promise<WorkerResult> {
   const work = works[name]
-  if (name === 'bare-pages') return measured(() => readPages(where, more[0] ?? '', more[1] ?? ''))
-  if (work === undefined) return measured(() => listBare(where, {heads: name === 'bare'}))
+  if (work === undefined) {
+    const listing = JSON.parse(where) as BareListing
+    return measured(() => listBare(listing, {heads: name === 'bare'}))
+  }
   keepHeapLean() // as the tools do
   await using backends = await openBackends(await readConfig(where), ['storage'])
   const storage = new PackageStorage(backends.storage)

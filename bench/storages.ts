@@ -9,6 +9,7 @@ import {readS3Settings} from '../src/lib/storage/s3/settings.js'
 import {startService} from '../test/services/index.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
+import {listingOfS3, type BareListing} from './bare-listing.js'
 import {fillStorage} from './data.js'
 import {startFarService} from './far-service.js'
 import {median, number, timed, type Row} from './report.js'
@@ -70,6 +71,9 @@ export async function work(...args: readonly string[]): Promise<WorkerResult> {
   return JSON.parse(stdout) as WorkerResult
 }
 
+export const workBare = (name: 'bare' | 'bare-list', listing: BareListing): Promise<WorkerResult> =>
+  work(name, JSON.stringify(listing))
+
 /** Puts objects where the service keeps them as files: a hundredth of the time that uploads take. */
 export async function fillBucket(directory: string, files: number): Promise<void> {
   const script = `
@@ -106,7 +110,7 @@ async function measureListing(bucket: Bucket, directory: string): Promise<Row[]>
     await using far = await startFarService(service.url)
     await writeFile(file, config('middle', far.url))
     for (let round = 0; round < 3; round += 1) {
-      floor.push((await work('bare', `${far.url}/middle`)).seconds)
+      floor.push((await workBare('bare', listingOfS3(`${far.url}/middle`))).seconds)
       ours.push((await work('list', file)).seconds)
     }
   }
@@ -167,7 +171,7 @@ async function measureMigration(
   const migrate = (from: string, to: string) =>
     timed(() => runTool('migrate', [from, to, '--quiet', '--concurrency', '64']))
   const source = await iniOf('source', directoryIni(files))
-  const times = {up: [] as number[], down: [] as number[], upFloor: [] as number[], downFloor: [] as number[]}
+  const times = {up: [] as number[], down: [] as number[], upFloor: [] as number[], downFloor: [] as number[], sync: [] as number[]}
   for (let round = 0; round < rounds; round += 1) {
     const [ours, theirs] = [`ours-${projects}-${round}`, `theirs-${projects}-${round}`]
     await make(ours)
@@ -180,6 +184,7 @@ async function measureMigration(
     times.upFloor.push(await timed(() => rclone(files, `far:${theirs}`)))
     times.up.push(await migrate(source, there))
     times.downFloor.push(await timed(() => rclone(`far:${theirs}`, `${directory}/${theirs}`)))
+    times.sync.push(await timed(() => run('sync', ['--file-system', directory]))) // which rclone leaves to others
     times.down.push(await migrate(there, back))
     const copied = (await readdir(`${directory}/back${projects}-${round}`)).filter(name =>
       name.startsWith('bench-'),
@@ -187,14 +192,15 @@ async function measureMigration(
     if (copied.length !== projects) throw new Error(`${copied.length} of ${projects} projects came back`)
     // it stays: without a journal, ext4 passes over inodes that went less than a minute ago, one by one
   }
-  const row = (way: string, ours: readonly number[], floor: readonly number[]): Row => ({
+  const row = (way: string, ours: readonly number[], floor: readonly number[], more = ''): Row => ({
     work: `migrate ${number(projects * versions)} files ${way} S3 at 20 ms a request, 64 at once`,
     measured: `${number(median(ours))} s`,
-    floor: `rclone, 64 transfers ${number(median(floor))} s`,
+    floor: `rclone, 64 transfers ${number(median(floor))} s${more}`,
     ratio: number(median(ours) / median(floor)),
     target: '≤ 1.2',
   })
-  return [row('to', times.up, times.upFloor), row('back from', times.down, times.downFloor)]
+  const synced = `, \`sync\` after it ${number(median(times.sync))} s more`
+  return [row('to', times.up, times.upFloor), row('back from', times.down, times.downFloor, synced)]
 }
 
 async function measureBigObject({service, make, config}: Bucket, directory: string): Promise<Row[]> {
