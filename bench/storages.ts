@@ -171,7 +171,13 @@ async function measureMigration(
   const migrate = (from: string, to: string) =>
     timed(() => runTool('migrate', [from, to, '--quiet', '--concurrency', '64']))
   const source = await iniOf('source', directoryIni(files))
-  const times = {up: [] as number[], down: [] as number[], upFloor: [] as number[], downFloor: [] as number[], sync: [] as number[]}
+  const times = {
+    up: [] as number[],
+    down: [] as number[],
+    upFloor: [] as number[],
+    downFloor: [] as number[],
+    sync: [] as number[],
+  }
   for (let round = 0; round < rounds; round += 1) {
     const [ours, theirs] = [`ours-${projects}-${round}`, `theirs-${projects}-${round}`]
     await make(ours)

@@ -9,6 +9,7 @@ import {
   type MigrateProgress,
   type MigrateReport,
 } from '../lib/tasks/migrate/migrate.js'
+import {findStorage} from '../lib/storage/registry.js'
 import type {ObjectStore} from '../lib/storage/storage.js'
 import {PpcCommand, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {keepHeapLean} from '../lib/terminal/lean-heap.js'
@@ -104,6 +105,7 @@ export default class Migrate extends PpcCommand {
     const to = await this.readConfig(args.new)
     const changes = !given['dry-run'] && !given['verify-only']
     const parts: Part[] = given['update-cache'] && changes ? ['storage', 'cache'] : ['storage']
+    findStorage(to).catch(() => undefined) // its code loads while the source answers
     await using source = await this.waitFor(given.wait, () => openBackends(from, ['storage']))
     await using target = await this.waitFor(given.wait, () => openBackends(to, parts))
     const {storage, cache} = target as Partial<Backends> & Pick<Backends, 'storage'>

@@ -1,5 +1,6 @@
 import type {S3Client} from '@aws-sdk/client-s3'
 import {connectionsOf, type Connections} from './agents.js'
+import {bucketAddress, type Address} from './object-url.js'
 import type {S3Settings} from './settings.js'
 import type {Signer} from './signature.js'
 
@@ -14,12 +15,18 @@ export class S3Api {
   readonly connections: Connections
   #client: S3Client | undefined
   #sdk: Promise<S3Sdk> | undefined
+  #address: Address | undefined
 
   constructor(
     private readonly settings: S3Settings,
     readonly region: string,
   ) {
     this.connections = connectionsOf(settings)
+  }
+
+  /** Of the bucket. */
+  get address(): Address {
+    return (this.#address ??= bucketAddress(this.settings, this.region))
   }
 
   sdk(): Promise<S3Sdk> {

@@ -17,13 +17,15 @@ export async function head(place: S3Place, key: string): Promise<Head> {
   return client.send(new HeadObjectCommand({Bucket: place.bucket, Key: key}))
 }
 
-export const parseHead = (headers: QuickAnswer['headers']): Head => ({
-  ContentLength: Number(headers['content-length']),
-  LastModified: new Date(headers['last-modified'] ?? 0),
-  ETag: headers['etag'],
-  Metadata: Object.fromEntries(
-    Object.entries(headers)
-      .filter(([name]) => name.startsWith(metadataPrefix))
-      .map(([name, value]) => [name.slice(metadataPrefix.length), value]),
-  ),
-})
+export function parseHead(headers: QuickAnswer['headers']): Head {
+  const metadata: Record<string, string> = {}
+  for (const name in headers) {
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = headers[name] ?? ''
+  }
+  return {
+    ContentLength: Number(headers['content-length']),
+    LastModified: new Date(headers['last-modified'] ?? 0),
+    ETag: headers['etag'],
+    Metadata: metadata,
+  }
+}

@@ -23,7 +23,9 @@ const toAscii = (value: string): string =>
 
 /** Values as text: folded, or encoded by the service or by a client of the past, because they were not ASCII. */
 export function parseS3Metadata(metadata: Readonly<Record<string, string>> = {}): ObjectMetadata {
-  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, decoded(value)]))
+  const parsed: Record<string, string> = {}
+  for (const name in metadata) parsed[name] = decoded(metadata[name] ?? '')
+  return parsed
 }
 
 function decoded(value: string): string {

@@ -35,3 +35,12 @@ export function objectUrl(settings: S3Settings, region: string, key: string, isR
       : 's3'
   return new URL(`${scheme}://${values.bucket}.${host}.${domain}/${path}`)
 }
+
+/** Of a URL, what requests are made and signed of: for one per object, that is a tenth of the work of a URL. */
+export type Address = Readonly<Pick<URL, 'protocol' | 'hostname' | 'host' | 'port' | 'pathname' | 'search'>>
+
+/** Where the objects of a bucket are; its path ends with `/`. */
+export function bucketAddress(settings: S3Settings, region: string): Address {
+  const {protocol, hostname, host, port, pathname, search} = objectUrl(settings, region, '', true)
+  return {protocol, hostname, host, port, pathname, search}
+}

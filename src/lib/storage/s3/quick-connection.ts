@@ -2,11 +2,12 @@ import {request as httpRequest, type ClientRequest, type IncomingMessage} from '
 import {request as httpsRequest} from 'node:https'
 import type {Socket} from 'node:net'
 import type {Connections} from './agents.js'
+import type {Address} from './object-url.js'
 
 export interface PlainRequest {
   readonly method: string
   /** Percent-encoded. */
-  readonly url: URL
+  readonly address: Address
   readonly headers: Readonly<Record<string, string>>
   readonly content?: Buffer | undefined
   readonly signal?: AbortSignal | undefined
@@ -15,17 +16,17 @@ export interface PlainRequest {
 /** The SDK's own handler does more than twice as much for each request. @throws what node:http does */
 export async function sendOver(
   {httpAgent, httpsAgent, connectionTimeout, socketTimeout}: Connections,
-  {method, url, headers, content, signal}: PlainRequest,
+  {method, address, headers, content, signal}: PlainRequest,
 ): Promise<IncomingMessage> {
-  const isEncrypted = url.protocol === 'https:'
+  const isEncrypted = address.protocol === 'https:'
   return new Promise((resolve, reject) => {
     const request = (isEncrypted ? httpsRequest : httpRequest)(
       {
         agent: isEncrypted ? httpsAgent : httpAgent,
         method,
-        host: url.hostname.replace(/^\[|\]$/g, ''),
-        port: url.port,
-        path: url.pathname + url.search,
+        host: address.hostname.replace(/^\[|\]$/g, ''),
+        port: address.port,
+        path: address.pathname + address.search,
         headers,
         timeout: socketTimeout,
         signal,

@@ -1,10 +1,10 @@
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {objectUrl} from './object-url.js'
+import type {Address} from './object-url.js'
 import type {S3Place} from './place.js'
 import {sendOver} from './quick-connection.js'
 import {signHeaders} from './sign-headers.js'
-import {encodePart} from './sign-url.js'
+import {encodeKey, encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
 
 export interface QuickRequest {
@@ -50,15 +50,16 @@ async function send(
 ): Promise<QuickAnswer> {
   const {userAgent = 'ppc-toolkit', userAgentExtra = '', payloadSigningEnabled} = settings.values
   const signer = await api.credentials()
-  const url = objectUrl(settings, region, key, true)
-  const names = Object.keys(query).sort()
-  if (names.length > 0)
-    url.search = names.map(name => `${encodePart(name)}=${encodePart(query[name] ?? '')}`).join('&')
-  const isUnsigned = payloadSigningEnabled === false && url.protocol === 'https:'
+  const address: Address = {
+    ...api.address,
+    pathname: api.address.pathname + encodeKey(key),
+    search: searchOf(query),
+  }
+  const isUnsigned = payloadSigningEnabled === false && address.protocol === 'https:'
   const signed = signHeaders(
     {
       method,
-      url,
+      address,
       headers: {
         ...headers,
         'x-amz-content-sha256': isUnsigned ? 'UNSIGNED-PAYLOAD' : content ? sha256(content) : sha256OfNothing,
@@ -70,7 +71,7 @@ async function send(
   )
   const answer = await sendOver(api.connections, {
     method,
-    url,
+    address,
     headers: {
       ...signed,
       'user-agent': `${userAgent} ${userAgentExtra}`.trim(),
@@ -84,6 +85,12 @@ async function send(
     headers: answer.headers as Readonly<Record<string, string>>, // only `set-cookie` is a list
     body: answer,
   }
+}
+
+function searchOf(query: Readonly<Record<string, string>>): string {
+  const names = Object.keys(query).sort()
+  if (names.length === 0) return ''
+  return `?${names.map(name => `${encodePart(name)}=${encodePart(query[name] ?? '')}`).join('&')}`
 }
 
 const sha256OfNothing = sha256('')

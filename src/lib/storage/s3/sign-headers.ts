@@ -1,9 +1,10 @@
+import type {Address} from './object-url.js'
 import {scopeOf, signatureOf, type Signer} from './signature.js'
 
 export interface UnsignedRequest {
   readonly method: string
   /** Percent-encoded, its query too and in the order of its names. */
-  readonly url: URL
+  readonly address: Pick<Address, 'host' | 'pathname' | 'search'>
   /** In lower case, values in ASCII, `x-amz-content-sha256` among them. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -12,7 +13,7 @@ export interface UnsignedRequest {
  * The headers of a request with those that sign it: AWS Signature Version 4. Unlike in a query, they are in no access log.
  */
 export function signHeaders(
-  {method, url, headers}: UnsignedRequest,
+  {method, address, headers}: UnsignedRequest,
   signer: Signer,
   region: string,
   now = new Date(),
@@ -20,15 +21,15 @@ export function signHeaders(
   const {time, scope} = scopeOf(now, region)
   const signed: Record<string, string> = {
     ...headers,
-    host: url.host,
+    host: address.host,
     'x-amz-date': time,
     ...(signer.sessionToken && {'x-amz-security-token': signer.sessionToken}),
   }
   const names = Object.keys(signed).sort()
   const canonical = [
     method,
-    url.pathname,
-    url.search.slice(1),
+    address.pathname,
+    address.search.slice(1),
     ...names.map(name => `${name}:${(signed[name] ?? '').trim().replace(/ {2,}/g, ' ')}`),
     '',
     names.join(';'),
