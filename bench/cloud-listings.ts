@@ -63,7 +63,7 @@ export async function measureCloudListings(): Promise<Row[]> {
       token: '"nextPageToken":\\s*"([^"]+)"',
       parameter: 'pageToken',
       key: '"name":\\s*"([^"]+/[^"]+)"', // of the object: that in its metadata has no slash
-      object: `${far.url}/packages/*`,
+      object: `${far.url}/storage/v1/b/packages/o/*`,
     })
     const whole = page('name,size,updated,generation,metageneration,md5Hash,crc32c,metadata')
     const configs = {near: gcsConfigText(service.url), far: gcsConfigText(far.url)}

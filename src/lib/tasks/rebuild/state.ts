@@ -73,8 +73,9 @@ export class PublishedRun {
   #progress: RebuildProgress = {listed: 0, changed: 0, checked: 0}
   /** The one that is under way. */
   #writing: Promise<void> | undefined
-  /** What was told last has not been written yet. */
+  /** There is something to tell that the one under way does not. */
   #isBehind = false
+  #hasMoved = false
   #writtenAt = performance.now()
 
   constructor(
@@ -101,10 +102,10 @@ export class PublishedRun {
     return this.#state
   }
 
-  /** @returns the same, and what is known of how much is to come. */
+  /** For every object: writes nothing yet. @returns the same, and what is known of how much is to come. */
   update(progress: RebuildProgress): RebuildProgress {
     this.#progress = progress
-    if (performance.now() - this.#writtenAt >= writeEveryMs) this.#write({})
+    this.#hasMoved = true
     return {...progress, expected: this.#state.expected}
   }
 
@@ -116,7 +117,9 @@ export class PublishedRun {
 
   /** Does `work`, and then tells how it ended. */
   async follow(work: () => Promise<RebuildReport>): Promise<RebuildReport> {
-    const heartbeat = setInterval(() => this.#write({}), beatEveryMs)
+    const timer = setInterval(() => {
+      if (this.#hasMoved || performance.now() - this.#writtenAt >= beatEveryMs) this.#write({})
+    }, writeEveryMs)
     try {
       const report = await work()
       this.#write({state: 'done', report: withoutLists(report)})
@@ -125,7 +128,7 @@ export class PublishedRun {
       this.#write({state: 'failed', error: reasonOf(error)})
       throw error
     } finally {
-      clearInterval(heartbeat)
+      clearInterval(timer)
       await this.#writing
     }
   }
@@ -139,6 +142,7 @@ export class PublishedRun {
 
   #write(change: Partial<RunState>): void {
     this.#writtenAt = performance.now()
+    this.#hasMoved = false
     const {listed, changed, checked} = this.#progress
     this.#state = {...this.#state, listed, changed, checked, ...change, updated: new Date().toISOString()}
     this.#isBehind = true
