@@ -9,10 +9,15 @@ import {join} from 'node:path'
 const otherPrograms = [
   [/^clients\//, 'clients of Python, and pypicloud, which takes an installation over and gives it back'],
   [/-original\.test/, 'pypicloud beside us'],
-  [/^load\//, 'a load of minutes, with kills'],
+  [/^load\//, 'a load with kills'],
   [/^services\//, 'the servers that tests start'],
-  [/^sql\/frozen-servers/, 'databases that are stopped, until our patience ends'],
-  [/^tasks\/rebuild-together/, 'processes that are killed at every step'],
+  [/^tasks\/(migrate-s3|migrate-faults|moves|refused-objects)/, 'files that move between clouds'],
+  [/^commands\/migrate-(chain|kill)/, 'the same with commands, and kills'],
+  [
+    /^tasks\/rebuild-together|-servers-faults\.test|^cache\/redis-cuts|^sql\/frozen/,
+    'databases that are cut off',
+  ],
+  [/^lambda\/faults/, 'functions, each start of which loads all of AWS'],
 ]
 
 /** They take longest, and begin first, so that no core waits for the last of them. */
