@@ -179,6 +179,32 @@ describe('a name', () => {
     assert.match(await opened.decide('x'), /^http/)
   })
 
+  it('goes nowhere when its rows came back, and were complete, after it was looked for', async () => {
+    await using opened = await open(redirecting)
+    const built = await buildWheel({name: 'acme-core', version: '1.0'})
+    await opened.index.publish(await uploadOf(opened.directory, built), {overwrite: false})
+    assert.equal(await opened.decide('acme-core', {exists: false}), 'unavailable')
+  })
+
+  it('is not gone because it was sealed, until the list of files is known to be complete', async () => {
+    await using opened = await open(redirecting, false)
+    await opened.index.notes.seal(['x']) // and published again
+    assert.equal(await opened.decide('x'), 'unavailable')
+    await opened.cache.setState(completeMark, 'now')
+    assert.equal(await opened.decide('x'), 'notFound')
+  })
+
+  it('is sealed no longer when its last file is uploaded again after a deletion that failed', async () => {
+    await using opened = await open(redirecting)
+    const built = await buildWheel({name: 'acme-core', version: '1.0'})
+    const publish = async () =>
+      opened.index.publish(await uploadOf(opened.directory, built), {overwrite: false})
+    await publish()
+    await opened.index.notes.seal(['acme-core'])
+    assert.equal((await publish()).outcome, 'unchanged')
+    assert.equal(await opened.policy.isSealed('acme-core'), false)
+  })
+
   it('is not mixed with the upstream while files of it may be here without a row', async () => {
     await using opened = await open({...redirecting, 'pypi.always_show_upstream': 'true'}, false)
     assert.equal(await opened.decide('x', {exists: true}), 'local')

@@ -41,6 +41,38 @@ describe('a cache that lists a part of the files', () => {
     assert.equal((await opened.index.listFiles('lib')).length, 1)
   })
 
+  it('is read again when a rebuild ends in that moment, and what was not found is looked for again', async () => {
+    await using opened = await freshIndex()
+    const row = await publish(opened, '1')
+    await rebuild(opened)
+    const {cache} = opened
+    /** Everything was dropped; it is there again before anybody can ask whether it is all. */
+    const losing = async () => {
+      await cache.remove([row])
+      let isFull = false
+      const refill = async <T>(found: T): Promise<T> => {
+        if (!isFull) await rebuild(opened)
+        isFull = true
+        return found
+      }
+      return new PackageIndex({
+        ...opened,
+        cache: {
+          ...cache, // no methods
+          name: cache.name,
+          countFiles: () => cache.countFiles(),
+          getState: key => cache.getState(key),
+          setState: (...fact) => cache.setState(...fact),
+          listFiles: async project => refill(await cache.listFiles(project)),
+          findFile: async filename => refill(await cache.findFile(filename)),
+        },
+      })
+    }
+    assert.equal((await (await losing()).listFiles('lib')).length, 1)
+    assert.equal(await (await losing()).lacks(row.filename), false)
+    assert.equal(await opened.index.lacks('lib-2-py3-none-any.whl'), true)
+  })
+
   it('is refused once Redis has forgotten everything, by every process', needs('redis'), async () => {
     await using redis = await startService('redis')
     await using opened = await freshIndex({'pypi.db': 'redis', 'db.url': redis.url})

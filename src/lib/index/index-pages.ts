@@ -50,9 +50,8 @@ export class IndexPages {
    * @param address absolute, where `root` is not and a reader gets to see where attestations are.
    */
   async detail(project: string, root: string, address = root): Promise<ProjectDetail | undefined> {
-    const files = await this.#cache.listFiles(project)
+    const files = await this.#index.wholeness.whole(() => this.#cache.listFiles(project))
     if (files.length === 0) return undefined
-    await this.#index.wholeness.check()
     this.#completion.start(project, files)
     const {links, projectNotes} = this.#index
     const addressHere = addressBelow(root)

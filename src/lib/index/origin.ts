@@ -1,9 +1,11 @@
-import {completeMark, type Cache} from '../cache/cache.js'
+import type {Cache} from '../cache/cache.js'
 import type {Config} from '../config/config.js'
 import {fallbackMode, upstreamOf, type Fallback, type Upstream} from '../config/derived.js'
 import {isProjectName, nameMatcher, normalizeName} from '../packaging/names.js'
+import {isUploaded, type DistFile} from '../packaging/dist-file.js'
 import type {Notes} from './notes.js'
 import {encodePathSegment} from './pages/markup.js'
+import {Wholeness, type WatchedCache} from './wholeness.js'
 
 /** Which page of a project is asked for: below /simple/, /pypi/ and the root, or its JSON description. */
 export type PageKind = 'simple' | 'json'
@@ -48,13 +50,14 @@ export type Origin =
  * no      no            denied  302       302              denied  401, logged in 302
  * ```
  * `denied` is 401, or 404 for who is logged in. A sealed or reserved name is answered as with `none`. While the cache is
- * not complete, a name that is not sealed may be ours without a row: 503 in place of anything of the upstream, and of the
- * 404 that would send a client with a second index of its own there, reserved names first of all (RULES 1).
+ * not complete, a name may be ours without a row, sealed ones too, which were published again: 503 in place of anything of the
+ * upstream, and of the 404 that would send a client with a second index of its own there, reserved names first of all (RULES 1).
  */
 export class OriginPolicy {
   /** Pages of projects that are here may list upstream's files too. */
   readonly mixes: boolean
-  readonly #cache: Pick<Cache, 'getState' | 'changeToken'>
+  readonly #cache: Pick<Cache, 'changeToken' | 'listFiles'>
+  readonly #wholeness: Wholeness
   readonly #notes: Pick<Notes, 'sealed'>
   readonly #fallback: Fallback
   readonly #upstream: Upstream
@@ -62,11 +65,12 @@ export class OriginPolicy {
 
   constructor(parts: {
     config: Pick<Config, 'core'>
-    cache: Pick<Cache, 'getState' | 'changeToken'>
+    cache: Pick<Cache, 'changeToken' | 'listFiles'> & WatchedCache
     notes: Pick<Notes, 'sealed'>
   }) {
     const {core} = parts.config
     this.#cache = parts.cache
+    this.#wholeness = new Wholeness(parts.cache)
     this.#notes = parts.notes
     this.#fallback = fallbackMode(core)
     this.#upstream = upstreamOf(core)
@@ -87,9 +91,9 @@ export class OriginPolicy {
     return this.#unlessPrivate(project, wanted, here)
   }
 
-  /** Whether what the cache has no row of is not here. Ask after looking: a cache that is emptied loses its mark too. */
-  async knowsAll(): Promise<boolean> {
-    return (await this.#cache.getState(completeMark)) !== undefined
+  /** Whether what the cache has no row of is not here. */
+  knowsAll(): Promise<boolean> {
+    return this.#wholeness.isComplete()
   }
 
   /**
@@ -100,7 +104,8 @@ export class OriginPolicy {
   async mayFetch(project: string, {isPublished}: {readonly isPublished: boolean}): Promise<boolean> {
     if (this.#fallback.mode !== 'cache' || (isPublished && !this.mixes)) return false
     if (!isProjectName(project) || this.#isReserved(project)) return false
-    return !(await this.isSealed(project)) && this.knowsAll()
+    if (await this.isSealed(project)) return false
+    return this.mixes ? this.knowsAll() : this.#lacks(project, isUploaded)
   }
 
   /** Whether `pypi.private` or `pypi.disallow_fallback` names it. @param project normalised. */
@@ -114,10 +119,16 @@ export class OriginPolicy {
   }
 
   async #unlessPrivate(project: string, wanted: Origin, here: Origin): Promise<Origin> {
-    if (await this.isSealed(project)) return here
-    if (await this.knowsAll()) return wanted
     // What is here without a row must not be taken for the upstream's: local files win.
-    return here.kind === 'local' ? here : {kind: 'unavailable'}
+    if (here.kind === 'local')
+      return (await this.isSealed(project)) || !(await this.knowsAll()) ? here : wanted
+    const isSealed = await this.isSealed(project)
+    if (!(await this.#lacks(project))) return {kind: 'unavailable'}
+    return isSealed ? here : wanted
+  }
+
+  #lacks(project: string, which: (file: DistFile) => boolean = () => true): Promise<boolean> {
+    return this.#wholeness.isAbsent(async () => (await this.#cache.listFiles(project)).some(which))
   }
 
   #mixed({loggedIn, mayUpdate}: PageRequest): Origin {

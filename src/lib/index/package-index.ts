@@ -63,18 +63,19 @@ export class PackageIndex {
     return this.#cache.findFile(filename)
   }
 
+  /** Whether a file without a row is not here; else the list of files is not whole. */
+  lacks(filename: string): Promise<boolean> {
+    return this.wholeness.isAbsent(async () => (await this.#cache.findFile(filename)) !== undefined)
+  }
+
   /** @param project normalised. Newest version first. @throws {ListNotWhole} */
   async listFiles(project: string): Promise<DistFile[]> {
-    const files = await this.#cache.listFiles(project)
-    await this.wholeness.check()
-    return newestFirst(files)
+    return newestFirst(await this.wholeness.whole(() => this.#cache.listFiles(project)))
   }
 
   /** Normalised names, by code point. @throws {ListNotWhole} */
-  async listProjects(): Promise<string[]> {
-    const projects = await this.#cache.listProjects()
-    await this.wholeness.check()
-    return projects
+  listProjects(): Promise<string[]> {
+    return this.wholeness.whole(() => this.#cache.listProjects())
   }
 
   /** @throws {NotFound} and forgets the file when the storage has none. */

@@ -17,7 +17,7 @@ import {
   type ProjectFacts,
   type ProjectState,
 } from './project-facts.js'
-import {Wholeness} from './wholeness.js'
+import {Wholeness, type WatchedCache} from './wholeness.js'
 import {growingLru} from '../growing-lru.js'
 
 /** Milliseconds after which the notes are read again behind the answers: another server may have another cache. */
@@ -52,17 +52,7 @@ export class ProjectNotes {
 
   constructor(
     private readonly notes: Pick<Notes, 'readLasting' | 'changeOther' | 'areKept'>,
-    private readonly cache: Pick<
-      Cache,
-      | 'changeToken'
-      | 'countFiles'
-      | 'listFiles'
-      | 'findFiles'
-      | 'save'
-      | 'getState'
-      | 'setState'
-      | 'remembers'
-    >,
+    private readonly cache: Pick<Cache, 'changeToken' | 'listFiles' | 'findFiles' | 'save'> & WatchedCache,
     private readonly wholeness = new Wholeness(cache),
   ) {}
 
@@ -156,8 +146,7 @@ export class ProjectNotes {
   }
 
   async #find(project: string, target: string) {
-    const all = await this.cache.listFiles(project)
-    await this.wholeness.check()
+    const all = await this.wholeness.whole(() => this.cache.listFiles(project))
     const file = all.find(({filename}) => filename === target)
     if (file) return {files: [file], isFile: true, version: file.version}
     const files = all.filter(({version}) => sameVersion(version, target))

@@ -70,7 +70,11 @@ export class Publishing {
     const row = await this.#cache.findFile(file.filename)
     if (row && row.name !== file.name) throw taken(file)
     await this.#refuseOtherSpelling(file)
-    if (row && (await this.#storage.exists(row))) return this.#publishAgain(file, row, upload, overwrite)
+    if (row && (await this.#storage.exists(row))) {
+      const again = await this.#publishAgain(file, row, upload, overwrite)
+      await this.#unseal(file.name) // a deletion that failed has sealed it before
+      return again
+    }
     let stored: DistFile
     try {
       stored = await this.#store(file, upload, false)

@@ -8,6 +8,8 @@ export class ListNotWhole extends Unavailable {
   }
 }
 
+export type WatchedCache = Pick<Cache, 'countFiles' | 'getState' | 'setState' | 'remembers'>
+
 /**
  * Keeps a cache that has lost its rows, or is filled for the first time, from being taken for the whole list: pip would
  * quietly install an older release, and whoever deletes a file would be told that it is not there. That the mark of
@@ -17,12 +19,35 @@ export class ListNotWhole extends Unavailable {
 export class Wholeness {
   /** The mark that this process has seen last. */
   #seen: typeof completeMark | typeof fillingMark | undefined
+  /** What it said, if it was that of completeness: each rebuild says something else. */
+  #complete: string | undefined
 
-  constructor(private readonly cache: Pick<Cache, 'countFiles' | 'getState' | 'setState' | 'remembers'>) {}
+  constructor(private readonly cache: WatchedCache) {}
 
-  /** To be called after the rows were read: a cache that is emptied meanwhile loses its mark too. @throws {ListNotWhole} */
-  async check(): Promise<void> {
-    if (await this.#isPart()) throw new ListNotWhole()
+  /**
+   * What `read` finds in the cache. Read again where a rebuild has ended meanwhile: it may have been about a part.
+   * @throws {ListNotWhole}
+   */
+  async whole<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const before = this.#complete
+      const found = await read()
+      if (await this.#isPart()) throw new ListNotWhole() // asked afterwards: what is emptied loses its mark too
+      if (this.#complete === before) return found
+    }
+  }
+
+  /**
+   * Whether what is not found is not here. It is looked for again: when it was looked for first, the cache may have been
+   * empty, and full by now.
+   */
+  async isAbsent(find: () => Promise<boolean>): Promise<boolean> {
+    for (;;) {
+      const before = this.#complete
+      if (await find()) return false
+      if (!(await this.isComplete())) return false
+      if (this.#complete === before) return true
+    }
   }
 
   /**
@@ -41,7 +66,8 @@ export class Wholeness {
 
   /** Whether every file is listed, so that what has no row is not here. */
   async isComplete(): Promise<boolean> {
-    if ((await this.cache.getState(completeMark)) === undefined) return false
+    this.#complete = await this.cache.getState(completeMark)
+    if (this.#complete === undefined) return false
     this.#seen = completeMark
     return true
   }

@@ -33,7 +33,7 @@ export function fileRoutes(context: Context): Route[] {
       if (bytes) return sendMetadata(request, reply, bytes)
     }
     const file = here ?? (ending ? undefined : await fetchCopy(context, identity, {project, filename}))
-    if (!file) throw (await context.origin.knowsAll()) ? notFound() : notComplete()
+    if (!file) throw (await index.lacks(filename)) ? notFound() : notComplete()
     if (file.name !== project) throw notFound()
     if (isQuarantined(await index.projectNotes.of(project))) throw forbidden(`${project} is quarantined`)
     if (ending) return sendBeside(context, request, reply, {file, ending})

@@ -21,8 +21,7 @@ export function packageRoutes(context: Context): Route[] {
         packages: await policy.visibleProjects(identity, await index.listProjects()),
       })
     }
-    const summaries = await cache.listSummaries()
-    await index.wholeness.check()
+    const summaries = await index.wholeness.whole(() => cache.listSummaries())
     const visible = new Set(
       await policy.visibleProjects(
         identity,
@@ -57,7 +56,7 @@ export function packageRoutes(context: Context): Route[] {
     const identity = await requirePermission(context, request, project, 'write', 'delete')
     if (!policy.mayDelete(identity)) throw forbidden('Package deletion is unallowed.')
     const file = await index.findFile(request.params.file)
-    if (!file && !(await index.wholeness.isComplete())) throw notComplete()
+    if (!file && !(await index.lacks(request.params.file))) throw notComplete()
     if (!file || file.name !== project) throw new HttpError(400, `Could not find ${request.params.file}`)
     noteChange(request, {sha256: file.data.hash_sha256})
     await tracked(context, () => index.remove(file))

@@ -21,8 +21,9 @@ export function searchRoutes(context: Context): Route[] {
     const [criteria, operator] = params
     if (params.length !== 2 || typeof operator !== 'string') throw new Fault(faults.params)
     const identity = await identify(context, request)
-    const found = await cache.search(criteriaOf(criteria), operator === 'or' ? 'or' : 'and')
-    await index.wholeness.check()
+    const found = await index.wholeness.whole(() =>
+      cache.search(criteriaOf(criteria), operator === 'or' ? 'or' : 'and'),
+    )
     const visible = new Set(
       await policy.visibleProjects(
         identity,
