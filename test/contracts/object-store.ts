@@ -285,6 +285,7 @@ export function describeObjectStore(
       await assert.rejects(store.open(key('absent-1.0.zip')), ObjectMissing)
       await assert.rejects(store.open(key('absent-1.0.zip'), {start: 0, end: 1}), ObjectMissing)
       await assert.rejects(store.stat(key('absent-1.0.zip')), ObjectMissing)
+      if (store.has) assert.equal(await store.has(key('absent-1.0.zip')), false)
     })
 
     law('deletes, and deletes again', async () => {
@@ -292,7 +293,9 @@ export function describeObjectStore(
       await store.delete(key('deleted-1.0.zip'))
       await assert.rejects(store.stat(key('deleted-1.0.zip')), ObjectMissing)
       await store.delete(key('deleted-1.0.zip'))
+      if (store.has) assert.equal(await store.has(key('deleted-1.0.zip')), false)
       await put(key('deleted-1.0.zip'), 'again')
+      if (store.has) assert.ok(await store.has(key('deleted-1.0.zip')))
       assert.equal((await store.stat(key('deleted-1.0.zip'))).metadata['summary'], 'again')
     })
 

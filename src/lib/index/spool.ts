@@ -28,7 +28,7 @@ let inMemory = 0
  * behind.
  */
 export async function spool(
-  stream: Readable,
+  content: Buffer | Readable,
   directory: string | undefined,
   options: {maxSize: number; tooLarge: () => Error; blake2: boolean},
 ): Promise<Spool> {
@@ -45,7 +45,7 @@ export async function spool(
     await file?.remove()
   }
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    for await (const chunk of Buffer.isBuffer(content) ? [content] : (content as AsyncIterable<Buffer>)) {
       const size = digester.size + chunk.length
       if (size > options.maxSize) throw options.tooLarge()
       if (!file && size <= smallSize && inMemory + chunk.length <= mostInMemory) {
@@ -75,7 +75,9 @@ export async function spool(
         )
       : error
   }
-  const body = file ? bodyIn(file.path, digester.size) : bodyOf(Buffer.concat(chunks))
+  const body = file
+    ? bodyIn(file.path, digester.size)
+    : bodyOf(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks))
   return {digests: digester.digest(), body, [Symbol.asyncDispose]: remove}
 }
 

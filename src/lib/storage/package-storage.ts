@@ -137,6 +137,7 @@ export class PackageStorage {
   }
 
   async exists(file: FileCoordinates): Promise<boolean> {
+    if (this.store.has) return this.store.has(this.keyOf(file))
     try {
       await this.stat(file)
       return true

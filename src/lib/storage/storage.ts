@@ -149,6 +149,8 @@ export interface ObjectStore extends AsyncDisposable {
   openFile?(key: string): Promise<FileHandle>
   /** @throws {ObjectMissing} */
   stat(key: string): Promise<StoredObject>
+  /** Whether `stat` would find it. Absent where that takes as long. */
+  has?(key: string): Promise<boolean>
   /**
    * Every object whose key begins with `keyPrefix` and `within`, all pages; never half-written ones, never ours (notes,
    * spool). Order is the store's.

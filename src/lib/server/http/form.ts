@@ -1,13 +1,15 @@
 import {Busboy, type BusboyHeaders} from '@fastify/busboy'
 import type {IncomingMessage} from 'node:http'
 import type {Readable} from 'node:stream'
+import {smallSize} from '../../storage/small-body.js'
 import {HttpError} from './errors.js'
+import {plainBoundary, plainForm, type Part} from './plain-form.js'
 
 export interface FormFile {
   /** As the client sent it, with whatever path is in it. */
   readonly filename: string
-  /** Must be read to its end. Fails when the client goes away. */
-  readonly stream: Readable
+  /** All bytes, or a stream that must be read to its end. That fails when the client goes away. */
+  readonly content: Buffer | Readable
 }
 export type FormFields = ReadonlyMap<string, readonly string[]>
 export interface FormOptions {
@@ -27,6 +29,9 @@ export interface Form {
 }
 
 const maxFields = 2000
+/** Bytes of small forms that are collected at the same time. Others are read as large ones are. */
+const mostCollected = 16 * 1024 * 1024
+let collecting = 0
 /** A client that sends nothing for so long is gone. */
 const idleSeconds = 60
 
@@ -43,7 +48,10 @@ export function readForm(raw: IncomingMessage, options: FormOptions): Promise<Fo
     let taking: Promise<void> | undefined
     let settled = false
 
-    const busboy = openBusboy(raw, options)
+    const length = Number(raw.headers['content-length'] ?? Infinity)
+    const boundary = plainBoundary(raw.headers['content-type'] ?? '')
+    const isSmall = boundary !== undefined && length <= smallSize && collecting + length <= mostCollected
+    if (isSmall) collecting += length
     const idle = setInterval(() => {
       if (seen === raw.socket.bytesRead) fail(new HttpError(408, `Nothing came for ${idleSeconds} seconds`))
       seen = raw.socket.bytesRead
@@ -54,12 +62,13 @@ export function readForm(raw: IncomingMessage, options: FormOptions): Promise<Fo
       if (settled) return false
       settled = true
       clearInterval(idle)
+      if (isSmall) collecting -= length
       raw.off('close', onClose).off('error', onClose)
       return true
     }
     const fail = (error: Error): void => {
       if (!settle()) return
-      raw.unpipe(busboy)
+      raw.unpipe()
       open?.destroy(error)
       drain(raw)
       // The file's taker cleans up first: nothing of a refused upload is left when the answer goes out.
@@ -72,11 +81,9 @@ export function readForm(raw: IncomingMessage, options: FormOptions): Promise<Fo
     }
     const bad = (message: string) => fail(new HttpError(400, message))
 
-    busboy.on('field', (name, value, _nameCut, valueCut) => {
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- a part may have no name
-      if (settled || name === undefined) return
+    const addField = (name: string, value: string): void => {
+      if (settled) return
       if (options.keep && !options.keep.has(name)) return
-      if (valueCut) bad(`The field '${name}' is longer than ${options.limit} bytes`)
       kept += Buffer.byteLength(name) + Buffer.byteLength(value)
       if (kept > (options.total ?? options.limit)) {
         fail(
@@ -87,37 +94,74 @@ export function readForm(raw: IncomingMessage, options: FormOptions): Promise<Fo
       const values = fields.get(name)
       if (values) values.push(value)
       else fields.set(name, [value])
-    })
-    busboy.on('file', (name, stream, filename) => {
-      stream.on('error', () => undefined) // reported by the taker, or by fail
+    }
+    /** @returns whether somebody takes it. */
+    const addFile = (name: string, filename: string, content: Buffer | Readable): boolean => {
       const {file} = options
-      if (settled || file === undefined || file.field !== name) {
-        stream.resume()
-        return
-      }
+      if (settled || file === undefined || file.field !== name) return false
       if (taking) {
-        stream.resume()
         bad(`There is more than one '${name}'`)
-        return
+        return false
       }
-      open = stream
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- undefined for a part without a name
-      taking = file.take({filename: filename ?? '', stream}, fields)
+      taking = file.take({filename, content}, fields)
       taking.catch(fail)
-    })
-    busboy.on('fieldsLimit', () => bad(`There are more than ${maxFields} fields`))
-    busboy.on('partsLimit', () => bad(`There are more than ${maxFields} parts`))
-    busboy.on('error', () => bad('The body is no complete multipart form'))
-    busboy.on('finish', () => {
+      return true
+    }
+    const finish = () => {
       const done = () => {
         if (settle()) resolve({fields, hasFile: taking !== undefined})
       }
       if (taking) taking.then(done, fail)
       else done()
-    })
+    }
+
+    const openParser = () => {
+      const busboy = openBusboy(raw, options)
+      busboy.on('field', (name, value, _nameCut, valueCut) => {
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- a part may have no name
+        if (name === undefined) return
+        if (valueCut && options.keep?.has(name) !== false)
+          bad(`The field '${name}' is longer than ${options.limit} bytes`)
+        addField(name, value)
+      })
+      busboy.on('file', (name, stream, filename) => {
+        stream.on('error', () => undefined) // reported by the taker, or by fail
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- undefined for a part without a name
+        if (addFile(name, filename ?? '', stream)) open = stream
+        else stream.resume()
+      })
+      busboy.on('fieldsLimit', () => bad(`There are more than ${maxFields} fields`))
+      busboy.on('partsLimit', () => bad(`There are more than ${maxFields} parts`))
+      busboy.on('error', () => bad('The body is no complete multipart form'))
+      busboy.on('finish', finish)
+      return busboy
+    }
     raw.on('close', onClose).on('error', onClose)
-    raw.pipe(busboy)
+    if (!isSmall) {
+      raw.pipe(openParser())
+      return
+    }
+    collectAll(raw, body => {
+      const parts = plainForm(boundary, body)
+      if (!parts || parts.length > maxFields || parts.some(part => isTooLong(part, options.limit))) {
+        openParser().end(body)
+        return
+      }
+      for (const {name, filename, bytes} of parts) {
+        if (filename === undefined) addField(name, bytes.toString('utf8'))
+        else addFile(name, filename, bytes)
+      }
+      finish()
+    })
   })
+}
+
+const isTooLong = ({filename, bytes}: Part, limit: number) => filename === undefined && bytes.length > limit
+
+function collectAll(raw: IncomingMessage, use: (body: Buffer) => void): void {
+  const chunks: Buffer[] = []
+  raw.on('data', (chunk: Buffer) => chunks.push(chunk))
+  raw.once('end', () => use(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
 }
 
 function openBusboy(raw: IncomingMessage, options: FormOptions) {

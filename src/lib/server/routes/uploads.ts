@@ -110,9 +110,9 @@ async function receive(context: Context, request: FastifyRequest, identity: Iden
 
   let received: {spooled: Spool; filename: string; knewName: boolean} | undefined
   try {
-    const take = async ({filename, stream}: FormFile, fields: FormFields): Promise<void> => {
+    const take = async ({filename, content}: FormFile, fields: FormFields): Promise<void> => {
       if (fields.has('name') && filename !== '') await check(fields, filename)
-      const spooled = await spool(stream, context.storage.spoolDirectory, {
+      const spooled = await spool(content, context.storage.spoolDirectory, {
         maxSize: maxUploadSize,
         tooLarge: () =>
           new HttpError(

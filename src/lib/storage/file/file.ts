@@ -1,4 +1,4 @@
-import {constants} from 'node:fs'
+import {constants, statSync} from 'node:fs'
 import {access, mkdir, open, realpath, stat, type FileHandle} from 'node:fs/promises'
 import {join, relative, resolve} from 'node:path'
 import {Readable} from 'node:stream'
@@ -119,6 +119,16 @@ class FileStore implements ObjectStore {
     try {
       return describeFile(this.#pathOf(key), key)
     } catch (error) {
+      throw this.#failure(error, key)
+    }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as `stat`
+  async has(key: string): Promise<boolean> {
+    try {
+      return statSync(this.#pathOf(key), {throwIfNoEntry: false})?.isFile() === true
+    } catch (error) {
+      if (isMissing(error)) return false
       throw this.#failure(error, key)
     }
   }
