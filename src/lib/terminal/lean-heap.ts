@@ -3,7 +3,7 @@ import type {Worker} from 'node:worker_threads'
 
 /** Bytes. With less, what 64 requests hold while they wait would be copied from half to half for every few objects. */
 const youngSize = 8 << 20
-const lookEveryMs = 20
+const lookEveryMs = 50
 
 /**
  * Of tools that look at millions of files for a moment each. V8 would let what dies young grow to 48 MB and the rest to
@@ -13,19 +13,13 @@ export function keepHeapLean(): void {
   setFlags()
   // V8 sets the first one back, for the whole process, when the heap of another thread is made
   process.on('worker', (worker: Worker) => worker.once('online', setFlags))
-  const timer = setInterval(() => {
-    if (isYoungGrown()) clearInterval(timer)
-    setFlags()
-  }, lookEveryMs)
-  timer.unref()
+  setInterval(setFlags, lookEveryMs).unref()
 }
 
 function setFlags(): void {
-  setFlagsFromString(`--semi-space-growth-factor=${isYoungGrown() ? 1 : 2}`)
-  setFlagsFromString('--heap-growing-percent=100')
-}
-
-const isYoungGrown = (): boolean =>
-  getHeapSpaceStatistics().some(
+  const isGrown = getHeapSpaceStatistics().some(
     ({space_name: name, space_size: size}) => name === 'new_space' && size >= youngSize,
   )
+  setFlagsFromString(`--semi-space-growth-factor=${isGrown ? 1 : 2}`)
+  setFlagsFromString('--heap-growing-percent=100')
+}
