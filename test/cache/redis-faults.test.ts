@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {completeMark, type Cache} from '../../src/lib/cache/cache.js'
 import {openRedisCacheAt} from '../../src/lib/cache/redis/redis.js'
-import {PpcError, StorageFailed, Unavailable} from '../../src/lib/errors.js'
+import {StorageFailed, Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {startService} from '../services/index.js'
 import {freePort} from '../support/live-server.js'
@@ -14,6 +14,7 @@ import {tempDir} from '../support/temp.js'
 import {insist} from '../support/wait.js'
 import {open} from './open-redis.js'
 import {rawRedis} from './raw-redis.js'
+import {sentence} from './sentence.js'
 
 const where = {file: 'server.ini', key: 'db.url'}
 const file: DistFile = {
@@ -23,16 +24,6 @@ const file: DistFile = {
   lastModified: new Date('2026-11-20T23:12:23.466Z'),
   summary: null,
   data: {},
-}
-/** The one sentence of a failure, which must not hold the password. */
-async function sentence(work: Promise<unknown>, kind: abstract new (...args: never) => PpcError = PpcError) {
-  const error = await work.then(
-    () => assert.fail('it worked'),
-    (reason: unknown) => reason,
-  )
-  assert.ok(error instanceof kind, String(error))
-  assert.doesNotMatch(error.message, /s3cret|\n/)
-  return error.message
 }
 
 describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {

@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {after, before, describe, it} from 'node:test'
 import {openSqlCacheAt} from '../../src/lib/cache/sql/sql.js'
 import {completeMark} from '../../src/lib/cache/cache.js'
-import {PpcError, Unavailable} from '../../src/lib/errors.js'
+import {Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {startService} from '../services/index.js'
 import type {DatabaseServer} from '../services/postgresql.js'
@@ -18,6 +18,7 @@ import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
 import {insist} from '../support/wait.js'
 import {open} from './open-sql.js'
+import {sentence} from './sentence.js'
 
 const file = (version: string): DistFile => ({
   filename: `lib-${version}.zip`,
@@ -27,16 +28,6 @@ const file = (version: string): DistFile => ({
   summary: null,
   data: {},
 })
-/** The one sentence of a failure, which must not hold the password. */
-async function sentence(work: Promise<unknown>, kind: abstract new (...args: never) => PpcError = PpcError) {
-  const error = await work.then(
-    () => assert.fail('it worked'),
-    (reason: unknown) => reason,
-  )
-  assert.ok(error instanceof kind, String(error))
-  assert.doesNotMatch(error.message, /s3cret|\n/)
-  return error.message
-}
 for (const name of ['postgresql', 'mariadb'] as const) {
   const scheme = name === 'mariadb' ? 'mysql' : 'postgresql'
   describe(`${name} that is away`, needs(name), () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import {mkdir} from 'node:fs/promises'
 import {after, before, describe, it} from 'node:test'
 import {tool} from '../commands/tool.js'
+import {s3Settings} from '../server/cloud-settings.js'
 import {startService, type Service} from '../services/index.js'
 import {exampleKeys} from '../storage/s3-services.js'
 import {freePort, startServer} from '../support/live-server.js'
@@ -9,8 +9,7 @@ import {needs} from '../support/needs.js'
 import {oddPackages, type OddPackage} from '../support/odd-packages.js'
 import {
   copyConfig,
-  editConfig,
-  makeOriginalConfig,
+  makeOriginalBucketConfig,
   originalAdminPassword,
   startOriginal,
 } from '../support/original.js'
@@ -74,23 +73,11 @@ describe('odd packages that pypicloud has put into a bucket', needs('pypicloud',
   ] as const) {
     it(`come to files and back, and pypicloud serves the same: ${title}`, async () => {
       await using temp = await tempDir()
-      await mkdir(temp.join('home'))
       const file = temp.join('server.ini')
       const port = await freePort()
       const bucket = `odd-${title.slice(0, 4)}`
-      await makeOriginalConfig('-t', file)
-      await editConfig(file, port, {
-        'pypi.fallback': 'redirect',
-        'pypi.fallback_base_url': 'http://127.0.0.1:9',
-        'pypi.storage': 's3',
-        'storage.bucket': bucket,
-        'storage.endpoint_url': moto.url,
-        'storage.region_name': 'us-east-1',
-        'storage.aws_access_key_id': exampleKeys.accessKeyId,
-        'storage.aws_secret_access_key': exampleKeys.secretAccessKey,
-        'db.graceful_reload': 'false',
-        ...settings,
-      })
+      const more = {'storage.bucket': bucket, ...settings}
+      await makeOriginalBucketConfig(file, port, s3Settings(moto.url, exampleKeys, more))
       let theirs: Record<string, Listed>
       {
         await using original = await startOriginal(file, port)

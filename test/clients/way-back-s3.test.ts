@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import {mkdir} from 'node:fs/promises'
 import {after, before, describe, it} from 'node:test'
 import {PackageStorage} from '../../src/lib/storage/package-storage.js'
+import {s3Settings} from '../server/cloud-settings.js'
 import {startService, type Service} from '../services/index.js'
 import {exampleKeys} from '../storage/s3-services.js'
 import {freePort, startServer} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
-import {editConfig, makeOriginalConfig, originalAdminPassword, startOriginal} from '../support/original.js'
+import {makeOriginalBucketConfig, originalAdminPassword, startOriginal} from '../support/original.js'
 import {tempDir} from '../support/temp.js'
 import {buildSdist} from '../support/wheels.js'
 import {readConfig} from '../../src/lib/config/config.js'
@@ -48,22 +48,10 @@ describe('one bucket of pypicloud and this server', needs('pypicloud', 'moto'), 
   ] as const) {
     it(`holds what either has written, ${title}`, async () => {
       await using temp = await tempDir()
-      await mkdir(temp.join('home'))
       const file = temp.join('server.ini')
       const port = await freePort()
-      await makeOriginalConfig('-t', file)
-      await editConfig(file, port, {
-        'pypi.fallback': 'redirect',
-        'pypi.fallback_base_url': 'http://127.0.0.1:9',
-        'pypi.storage': 's3',
-        'storage.bucket': title === 'hashed' ? 'hashed' : 'flat',
-        'storage.endpoint_url': moto.url,
-        'storage.region_name': 'us-east-1',
-        'storage.aws_access_key_id': exampleKeys.accessKeyId,
-        'storage.aws_secret_access_key': exampleKeys.secretAccessKey,
-        'db.graceful_reload': 'false',
-        ...settings,
-      })
+      const more = {'storage.bucket': title === 'hashed' ? 'hashed' : 'flat', ...settings}
+      await makeOriginalBucketConfig(file, port, s3Settings(moto.url, exampleKeys, more))
       {
         await using original = await startOriginal(file, port)
         await publish(original.url, 'by-them')

@@ -1,3 +1,4 @@
+import {s3Settings} from '../server/cloud-settings.js'
 import type {Azurite} from '../services/azurite.js'
 
 const config = (settings: Readonly<Record<string, string>>): string =>
@@ -12,16 +13,8 @@ const config = (settings: Readonly<Record<string, string>>): string =>
 /** Configs of buckets on the services of the tests. */
 export const s3Bucket = (
   endpoint: string,
-  {accessKeyId, secretAccessKey}: {readonly accessKeyId: string; readonly secretAccessKey: string},
-): string =>
-  config({
-    'pypi.storage': 's3',
-    'storage.bucket': 'packages',
-    'storage.endpoint_url': endpoint,
-    'storage.region_name': 'us-east-1',
-    'storage.aws_access_key_id': accessKeyId,
-    'storage.aws_secret_access_key': secretAccessKey,
-  })
+  keys: {readonly accessKeyId: string; readonly secretAccessKey: string},
+): string => config(s3Settings(endpoint, keys))
 
 export const gcsBucket = (endpoint: string): string =>
   config({

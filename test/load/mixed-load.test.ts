@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {describe, it} from 'node:test'
 import {tool} from '../commands/tool.js'
-import {azureSettings, gcsSettings} from '../server/cloud-settings.js'
+import {azureSettings, gcsSettings, s3Settings} from '../server/cloud-settings.js'
 import {startService, type Service} from '../services/index.js'
 import type {Versitygw} from '../services/versitygw.js'
 import {freePort, liveServer, startServer} from '../support/live-server.js'
@@ -73,15 +73,8 @@ function linesAbout(faults: readonly string[], log: string): string {
   )
 }
 
-const bucketOf = (gateway: Versitygw): Record<string, string> => ({
-  'pypi.storage': 's3',
-  'storage.bucket': 'packages',
-  'storage.endpoint_url': gateway.url,
-  'storage.region_name': 'us-east-1',
-  'storage.aws_access_key_id': gateway.accessKeyId,
-  'storage.aws_secret_access_key': gateway.secretAccessKey,
-  'pypi.stream_files': 'true',
-})
+const bucketOf = (gateway: Versitygw): Record<string, string> =>
+  s3Settings(gateway.url, gateway, {'pypi.stream_files': 'true'})
 const mayDie = (service: Service): Victim => ({service, mayDie: true})
 /** Of what keeps everything in memory. */
 const mayFreeze = (service: Service): Victim => ({service, mayDie: false})

@@ -13,6 +13,7 @@ import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
 import {waitFor} from '../support/wait.js'
 import {buildWheel, type BuiltFile} from '../support/wheels.js'
+import {s3Settings} from './cloud-settings.js'
 import {basic} from './installation.js'
 import {uploadForm} from './upload-form.js'
 
@@ -32,12 +33,8 @@ describe('files of a bucket', needs('moto'), () => {
   let path: string
   let buckets = 0
   const settings = (more: Record<string, string> = {}) => ({
-    'pypi.storage': 's3',
+    ...s3Settings(proxy.url, keys),
     'storage.bucket': `packages-${(buckets += 1)}`,
-    'storage.endpoint_url': proxy.url,
-    'storage.aws_access_key_id': keys.accessKeyId,
-    'storage.aws_secret_access_key': keys.secretAccessKey,
-    'storage.region_name': 'us-east-1',
     ...more,
   })
   /** A server on a bucket of its own that holds `wheel`. */

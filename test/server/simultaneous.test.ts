@@ -7,18 +7,9 @@ import {needs} from '../support/needs.js'
 import {tempDir} from '../support/temp.js'
 import {buildWheel} from '../support/wheels.js'
 import {exampleKeys} from '../storage/s3-services.js'
-import {azureSettings, gcsSettings} from './cloud-settings.js'
+import {azureSettings, gcsSettings, s3Settings} from './cloud-settings.js'
 import {basic} from './installation.js'
 import {uploadForm} from './upload-form.js'
-
-const bucket = (url: string, accessKeyId: string, secretAccessKey: string) => ({
-  'pypi.storage': 's3',
-  'storage.bucket': 'packages',
-  'storage.endpoint_url': url,
-  'storage.region_name': 'us-east-1',
-  'storage.aws_access_key_id': accessKeyId,
-  'storage.aws_secret_access_key': secretAccessKey,
-})
 
 /** Two processes on the settings: of many contents under one name, one is stored, listed and told of as published. */
 async function oneOfManyWins(settings: Record<string, string>): Promise<void> {
@@ -71,18 +62,13 @@ describe('of simultaneous uploads to two server processes, one wins', () => {
   it('in a bucket with Redis', needs('moto', 'redis'), async () => {
     await using moto = await startService('moto')
     await using redis = await startService('redis')
-    const {accessKeyId, secretAccessKey} = exampleKeys
-    await oneOfManyWins({
-      ...bucket(moto.url, accessKeyId, secretAccessKey),
-      'pypi.db': 'redis',
-      'db.url': redis.url,
-    })
+    await oneOfManyWins(s3Settings(moto.url, exampleKeys, {'pypi.db': 'redis', 'db.url': redis.url}))
   })
   it('in a bucket of files with PostgreSQL', needs('versitygw', 'postgresql'), async () => {
     await using gateway = await startService('versitygw')
     await using database = await startService('postgresql')
     await oneOfManyWins({
-      ...bucket(gateway.url, gateway.accessKeyId, gateway.secretAccessKey),
+      ...s3Settings(gateway.url, gateway),
       'db.url': await database.createDatabase(),
     })
   })

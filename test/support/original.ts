@@ -109,6 +109,21 @@ export async function makeOriginalConfig(form: '-d' | '-t' | '-p' | '-r', file: 
 }
 export const originalAdminPassword = 'original admin'
 
+/** The same over a bucket of S3, which pypicloud makes where there is none. */
+export async function makeOriginalBucketConfig(
+  file: string,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  await makeOriginalConfig('-t', file)
+  await editConfig(file, port, {
+    'pypi.fallback': 'redirect',
+    'pypi.fallback_base_url': 'http://127.0.0.1:9',
+    'db.graceful_reload': 'false',
+    ...settings,
+  })
+}
+
 /** Hashes by scheme, as pypicloud makes them. */
 export async function originalHashes(
   schemes: readonly string[],

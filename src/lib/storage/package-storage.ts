@@ -136,6 +136,7 @@ export class PackageStorage {
     return this.#distFile(stored, stored.metadata, file)
   }
 
+  /** Whether the file is stored, by one question at the most. @throws {PpcError} where that can not be told */
   async exists(file: FileCoordinates): Promise<boolean> {
     if (this.store.has) return this.store.has(this.keyOf(file))
     try {
