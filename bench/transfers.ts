@@ -6,9 +6,9 @@ import {request} from 'node:http'
 import {promisify} from 'node:util'
 import {freePort, liveServer, startServer, testPassword} from '../test/support/live-server.js'
 import {tempDir} from '../test/support/temp.js'
-import {buildWheel} from '../test/support/wheels.js'
 import {nginx, wrk} from './pages.js'
 import {median, number, timed, type Row} from './report.js'
+import {measureSmallUploads} from './small-uploads.js'
 
 const run = promisify(execFile)
 const authorization = `Basic ${Buffer.from(`writer:${testPassword}`).toString('base64')}`
@@ -40,32 +40,6 @@ async function upload(
   for (const chunk of chunks) if (!outgoing.write(chunk)) await once(outgoing, 'drain')
   outgoing.end(`\r\n--${boundary}--\r\n`)
   const [response] = (await answered) as [import('node:http').IncomingMessage]
-  response.resume()
-  await once(response, 'end')
-  return response.statusCode ?? 0
-}
-
-/** A whole request, made before the clock runs: what making it costs is none of the server's. */
-function formOf(filename: string, fields: Record<string, string>, bytes: Uint8Array): Buffer {
-  const boundary = 'bench7f3a'
-  const parts = Object.entries(fields).map(
-    ([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
-  )
-  const before = `${parts.join('')}--${boundary}\r\nContent-Disposition: form-data; name="content"; filename="${filename}"\r\n\r\n`
-  return Buffer.concat([Buffer.from(before), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
-}
-
-/** Posts what `formOf` made and returns the status. */
-async function post(url: string, form: Buffer): Promise<number> {
-  const outgoing = request(`${url}/simple/`, {
-    method: 'POST',
-    headers: {
-      authorization,
-      'content-type': 'multipart/form-data; boundary=bench7f3a',
-      'content-length': form.length,
-    },
-  }).end(form)
-  const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage]
   response.resume()
   await once(response, 'end')
   return response.statusCode ?? 0
@@ -135,33 +109,7 @@ export async function measureTransfers(): Promise<Row[]> {
     target: '< 100 MB over idle',
   })
 
-  const wheels = await Promise.all(
-    Array.from({length: 800}, (_, index) => buildWheel({name: `small-${index % 40}`, version: `1.${index}`})),
-  )
-  const queue = wheels.map(({filename, bytes}) => {
-    const [name = '', version = ''] = filename.split('-')
-    return formOf(filename, {':action': 'file_upload', name, version}, bytes)
-  })
-  const refused: number[] = []
-  const postAll = (forms: Buffer[]) =>
-    Promise.all(
-      Array.from({length: 4}, async () => {
-        for (let form = forms.pop(); form; form = forms.pop()) {
-          const status = await post(server.url, form)
-          if (status !== 200) refused.push(status)
-        }
-      }),
-    )
-  await postAll(queue.splice(500)) // a server is seldom new
-  const count = queue.length
-  const seconds = await timed(() => postAll(queue))
-  rows.push({
-    work: 'upload of 500 small wheels by 4 clients, Basic',
-    measured: `${number(count / seconds)}/s, ${refused.length} refused`,
-    floor: 'the original 80/s',
-    ratio: number(count / seconds / 80),
-    target: '≥ 5, none refused',
-  })
+  rows.push(await measureSmallUploads(server.url))
 
   const twenty = Buffer.concat([...repeated(block, 20)])
   const filename = 'bench-mid-1.0.tar.bz2'
