@@ -186,32 +186,3 @@ describe('the complete mark', () => {
     assert.equal(await cache.getState(completeMark), undefined)
   })
 })
-
-describe('a project of a thousand files', () => {
-  it('is read as it is now, whatever was read before', async () => {
-    await using dir = await tempDir()
-    await using cache = await openFile(dir.join('cache.db'))
-    const fileOf = (index: number, data: DistFile['data'] = {size: index + 1}): DistFile => ({
-      ...file,
-      filename: `new_lib-1.${index}.tar.gz`,
-      version: `1.${index}`,
-      data,
-    })
-    const list = async () =>
-      new Map((await cache.listFiles(file.name)).map(found => [found.filename, found] as const))
-    await cache.save(Array.from({length: 1000}, (_, index) => fileOf(index)))
-    const before = await list()
-    await cache.save([fileOf(1, {size: 77}), {...fileOf(2), summary: 'another'}, fileOf(1000)])
-    await cache.save([{...fileOf(3), lastModified: new Date('2026-11-21T00:00:00Z')}])
-    await cache.remove([fileOf(4)])
-    const now = await list()
-    const expected = new Map(before)
-    expected.set(fileOf(1).filename, fileOf(1, {size: 77}))
-    expected.set(fileOf(2).filename, {...fileOf(2), summary: 'another'})
-    expected.set(fileOf(3).filename, {...fileOf(3), lastModified: new Date('2026-11-21T00:00:00Z')})
-    expected.set(fileOf(1000).filename, fileOf(1000))
-    expected.delete(fileOf(4).filename)
-    assert.deepEqual(now, expected)
-    assert.equal(now.get(fileOf(5).filename), before.get(fileOf(5).filename)) // not described anew
-  })
-})

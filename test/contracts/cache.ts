@@ -126,6 +126,35 @@ export function describeCache(
       assert.equal(removed.length, many)
       assert.equal(emptied.length, 100)
     })
+    law('lists a project of hundreds of files as it is after each change', async () => {
+      const large = (version: number, more?: Partial<DistFile>) => file('large', `1.${version}`, more)
+      const wanted = new Map<string, DistFile>()
+      const check = async () => {
+        for (const each of [cache, other]) {
+          const listed = await each.listFiles(project('large'))
+          assert.deepEqual(new Map(listed.map(found => [found.filename, found])), wanted)
+        }
+      }
+      const save = async (by: Cache, ...files: DistFile[]) => {
+        for (const saved of await by.save(files)) wanted.set(saved.filename, saved)
+        await check()
+      }
+      const remove = async (by: Cache, ...files: DistFile[]) => {
+        for (const {filename} of (await by.remove(files)).removed) wanted.delete(filename)
+        await check()
+      }
+      await save(
+        cache,
+        ...Array.from({length: 600}, (_, version) => large(version, {data: {size: version + 1}})),
+      )
+      await save(other, large(17, {summary: 'changed'}), large(600))
+      await save(cache, large(18, {data: {hash_sha256: 'ab'}}), large(600, {version: 'another'}))
+      await save(cache, large(19, {lastModified: new Date('2026-11-21T00:00:00Z')}))
+      await remove(other, large(300), large(301))
+      await save(cache, large(300))
+      await remove(cache, ...wanted.values())
+      await save(other, large(1))
+    })
     law('shows the newest upload of each project in summaries', async () => {
       await cache.save([
         file('summed', '2.0', {lastModified: new Date('2026-01-01T00:00:00Z'), summary: 'older upload'}),

@@ -45,7 +45,7 @@ export interface Cache extends AsyncDisposable {
   /** Those that are there, by file name. */
   findFiles(filenames: readonly string[]): Promise<Map<string, DistFile>>
   /** Of one project (normalised name), in no order. A consistent read: "is it ours?" is decided by it. */
-  listFiles(project: string): Promise<DistFile[]>
+  listFiles(project: string): Promise<readonly DistFile[]>
   /** Normalised names, by code point. */
   listProjects(): Promise<string[]>
   /** pypicloud's `?verbose`: for each project the newest `last_modified` and that file's summary, by name. */

@@ -19,6 +19,8 @@ export class Completion {
   readonly #projects = new Map<string, number>()
   /** Wheels of which no metadata can be read, as they were then. */
   readonly #unreadable = new LRUCache<string, true>({max: 20_000})
+  /** The same as objects, which caches give again while rows of a large project are as they were. */
+  readonly #seenUnreadable = new WeakSet<DistFile>()
   readonly #work = new Set<Promise<void>>()
 
   constructor(
@@ -53,11 +55,14 @@ export class Completion {
   }
 
   #lacksMetadata(file: DistFile): boolean {
-    return (
-      file.filename.endsWith('.whl') &&
-      !file.data.core_metadata_sha256 &&
-      !this.#unreadable.has(identityOf(file))
-    )
+    return file.filename.endsWith('.whl') && !file.data.core_metadata_sha256 && !this.#isUnreadable(file)
+  }
+
+  #isUnreadable(file: DistFile): boolean {
+    if (this.#seenUnreadable.has(file)) return true
+    const known = this.#unreadable.has(identityOf(file))
+    if (known) this.#seenUnreadable.add(file)
+    return known
   }
 
   /** @returns false when one could not be asked about. */

@@ -3,9 +3,9 @@ import type {DistFile} from '../../packaging/dist-file.js'
 import {fileOfRow, type Row} from './rows.js'
 
 /** Rows. To read fewer anew takes no time. */
-const worthKeeping = 500
+export const worthKeeping = 500
 /** Rows of all projects: about a kilobyte each. */
-const mostRows = 20_000
+export const mostRows = 20_000
 
 interface Known {
   readonly modified: string
@@ -14,7 +14,7 @@ interface Known {
 }
 
 /**
- * The files of large projects as they were read last. After a change nearly all rows are what they were: those keep their
+ * The files of large projects on a server as they were read last. After a change nearly all rows are what they were: those keep their
  * `DistFile`, the same object, so that whatever else was made of it need not be made again.
  */
 export class RowMemory {

@@ -19,7 +19,8 @@ import {
 } from '../cache.js'
 import {acquireSqlLock, renewLock} from './lock.js'
 import {GroupCommit} from './group-commit.js'
-import {RowMemory} from './row-memory.js'
+import {RowMemory, worthKeeping} from './row-memory.js'
+import {RowParts} from './row-parts.js'
 import {fileOfRow, parseTime, type Row} from './rows.js'
 import {createTables} from './schema.js'
 import {keepNewest, matches} from '../search.js'
@@ -62,12 +63,14 @@ export class SqlCache implements Cache {
   readonly #state: SqlState
   readonly #group: GroupCommit
   readonly #rows = new RowMemory()
+  readonly #parts: RowParts
 
   constructor(private readonly database: Database) {
     this.name = database.name
     this.shared = database.shared
     this.#state = new SqlState(database)
     this.#group = new GroupCommit(database)
+    this.#parts = new RowParts(database)
   }
 
   async findFile(filename: string): Promise<DistFile | undefined> {
@@ -78,8 +81,10 @@ export class SqlCache implements Cache {
     return this.#withTable(() => readFiles(this.database, this.database.knex, filenames))
   }
 
-  async listFiles(project: string): Promise<DistFile[]> {
+  async listFiles(project: string): Promise<readonly DistFile[]> {
     const {knex, dialect} = this.database
+    const known = await this.#withTable(() => this.#parts.listFiles(project))
+    if (known) return known
     const rows = await this.#withTable(() =>
       this.database.readWatched<Row>(
         project,
@@ -88,7 +93,9 @@ export class SqlCache implements Cache {
           .whereRaw(...dialect.is('name', project)),
       ),
     )
-    return this.#rows.filesOf(project, rows)
+    if (dialect.name !== 'sqlite') return this.#rows.filesOf(project, rows)
+    if (rows.length >= worthKeeping) this.#parts.note(project)
+    return rows.map(fileOfRow)
   }
 
   async listProjects(): Promise<string[]> {

@@ -26,14 +26,20 @@ const escapes = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#3
 /** Where clients fetch a file: its address without a digest, absolute or relative to the page. */
 export type AddressOf = (file: Pick<DistFile, 'name' | 'filename'>) => string
 
+const belowRelative = new Map<string, AddressOf>()
+
 /**
- * Addresses at this server.
+ * Addresses at this server. For a relative root always the same function, so that who knows it knows what it gives.
  * @param root of the application, with a slash at the end: `http://host/`, or relative to the page: `../../`.
  */
-export const addressBelow =
-  (root: string): AddressOf =>
-  ({name, filename}) =>
+export function addressBelow(root: string): AddressOf {
+  const known = belowRelative.get(root)
+  if (known) return known
+  const addressOf: AddressOf = ({name, filename}) =>
     `${root}api/package/${encodePathSegment(name)}/${encodePathSegment(filename)}`
+  if (root.startsWith('.')) belowRelative.set(root, addressOf)
+  return addressOf
+}
 
 /** The digest behind an address, where it is known. */
 export const withDigest = (address: string, {data}: Pick<DistFile, 'data'>): string =>

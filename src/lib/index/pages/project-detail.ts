@@ -1,6 +1,6 @@
 import {sizeOf, uploadTimeOf, type DistFile} from '../../packaging/dist-file.js'
-import {canonicalVersion, sortedVersions} from '../../packaging/versions.js'
 import {isQuarantined, yankOf, type ProjectFacts, type ProjectStatus} from '../project-facts.js'
+import {orderAgain} from './file-order.js'
 import {addressBelow, type AddressOf} from './markup.js'
 
 /** What clients see of a project. Every representation, JSON, HTML and the older JSON, is made of this alone. */
@@ -49,7 +49,7 @@ export interface DetailParts {
 }
 
 /** The details made last. Caches keep the files of large projects: after a change only few are described anew. */
-const made = new WeakMap<DistFile, FileDetail>()
+const made = new WeakMap<DistFile, {readonly detail: FileDetail; readonly addressOf: AddressOf}>()
 
 /** @param name normalised. @returns undefined when the project has no files. */
 export function projectDetail(
@@ -60,10 +60,11 @@ export function projectDetail(
   if (files.length === 0) return undefined
   const attestedHere = addressBelow(attestedBelow)
   const detailOf = (file: DistFile): FileDetail => {
-    const url = addressOf(file)
     const yanked = yankOf(facts, file)
     const known = made.get(file)
-    if (known?.url === url && known.yanked === yanked && known.provenance === undefined) return known
+    const isSame = known?.addressOf === addressOf && known.detail.yanked === yanked
+    if (isSame && known.detail.provenance === undefined) return known.detail
+    const url = addressOf(file)
     const here = addressOf === addressHere ? url : addressHere(file)
     const {hash_sha256, hash_md5, requires_python, core_metadata_sha256, attestations} = file.data
     const detail: FileDetail = {
@@ -80,30 +81,18 @@ export function projectDetail(
       coreMetadata: url === here ? textOf(core_metadata_sha256) : undefined,
       provenance: textOf(attestations) === undefined ? undefined : `${attestedHere(file)}.provenance`,
     }
-    made.set(file, detail)
+    made.set(file, {detail, addressOf})
     return detail
   }
+  const {byName, versions} = orderAgain(name, files)
   return {
     name,
     status: facts.status,
-    versions: versionsOf(files),
-    files: isQuarantined(facts) ? [] : sortedByName(files).map(detailOf),
+    versions,
+    files: isQuarantined(facts) ? [] : byName.map(detailOf),
   }
 }
-
-/** Ascending, in the normal form of PEP 440 where they have one. */
-export const versionsOf = (files: readonly Pick<DistFile, 'version'>[]): string[] =>
-  sortedVersions(new Set(files.map(({version}) => canonicalVersion(version) ?? version)))
 
 /** Rows may hold anything. */
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined
-
-/** By file name, whatever the case. */
-export function sortedByName<T extends Pick<DistFile, 'filename'>>(files: readonly T[]): T[] {
-  const keyed = files.map(file => ({file, key: file.filename.toLowerCase()}))
-  keyed.sort((a, b) => order(a.key, b.key) || order(a.file.filename, b.file.filename))
-  return keyed.map(({file}) => file)
-}
-
-const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

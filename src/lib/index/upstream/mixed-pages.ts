@@ -4,7 +4,8 @@ import type {LinksTo} from '../origin.js'
 import type {PackageIndex} from '../package-index.js'
 import {PageCache, type Page} from '../page-cache.js'
 import {addressBelow, type AddressOf} from '../pages/markup.js'
-import {sortedByName, versionsOf, type FileDetail, type ProjectDetail} from '../pages/project-detail.js'
+import {orderOf} from '../pages/file-order.js'
+import type {FileDetail, ProjectDetail} from '../pages/project-detail.js'
 import {renderProject} from '../pages/project-page.js'
 import {isQuarantined} from '../project-facts.js'
 import type {FoundProject} from './projects.js'
@@ -96,7 +97,8 @@ export class MixedPages {
       .filter(({filename}) => !ours.has(filename))
       .map(file => detailOf(upstream, file, links === 'here' ? here : undefined))
     const files = [...withMarksOf(ours, upstream), ...theirs]
-    return {name, status: facts.status, versions: versionsOf(files), files: sortedByName(files)}
+    const {byName, versions} = orderOf(files)
+    return {name, status: facts.status, versions, files: byName}
   }
 }
 
