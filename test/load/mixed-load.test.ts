@@ -15,7 +15,7 @@ import {mixedLoad} from './mixed-load.js'
  * PPC_LOAD_SECONDS=300 PPC_LOAD_SEED=2 PPC_LOAD_SERVERS=2 for a longer one, another one, and one on two servers. Then
  * other services have their turn too.
  */
-const seconds = Number(process.env['PPC_LOAD_SECONDS'] ?? 8)
+const seconds = Number(process.env['PPC_LOAD_SECONDS'] ?? 12)
 const seed = Number(process.env['PPC_LOAD_SEED'] ?? 1)
 const servers = Number(process.env['PPC_LOAD_SERVERS'] ?? 1)
 
