@@ -140,6 +140,16 @@ describe('a cache that lists a part of the files', () => {
         await opened.cache.save([row]) // by somebody who does not look
         await assert.rejects(later.listFiles('lib'), ListNotWhole)
       })
+      it('nor the first upload after that, though a rebuild has begun and noted it', async () => {
+        await using opened = await filled()
+        await forget()
+        const later = await beginning(opened)
+        await forget()
+        await opened.cache.setState('of a rebuild', 'begun')
+        const row = await uploadOf(opened.directory, await buildWheel({name: 'lib', version: '3'}))
+        await new PackageIndex(opened).publish(row, {overwrite: false})
+        await assert.rejects(later.listFiles('lib'), ListNotWhole)
+      })
       it('say so as servers: 503 rather than a part, until all is there', async () => {
         await using opened = await filled()
         await forget()

@@ -124,7 +124,9 @@ export class PackageIndex {
       summary: (upload.summary?.trim() ? upload.summary : metadata?.summary) ?? null,
       data,
     }
-    return this.#listed(this.#publishing.publish(file, {...upload, provenance}, rights.overwrite))
+    return this.wholeness.noting(() =>
+      this.#publishing.publish(file, {...upload, provenance}, rights.overwrite),
+    )
   }
 
   /**
@@ -134,7 +136,7 @@ export class PackageIndex {
    */
   adopt(file: DistFile, upload: Pick<Upload, 'body' | 'digests'>): Promise<DistFile> {
     checkFilename(file.filename)
-    return this.#listed(this.#publishing.adopt(file, upload))
+    return this.wholeness.noting(() => this.#publishing.adopt(file, upload))
   }
 
   /** Removes a file from storage and list. Repeatable. The last file of a name that was published here seals it. @throws {ListNotWhole} */
@@ -149,12 +151,6 @@ export class PackageIndex {
       await this.projectNotes.forget(file, {isLast})
       await dropProvenance(this.#storage.store, file)
     })
-  }
-
-  async #listed<T>(published: Promise<T>): Promise<T> {
-    const result = await published
-    await this.wholeness.noteLoss().catch(() => undefined) // the file is there; who reads next finds out
-    return result
   }
 
   async #refuseClosed(project: string): Promise<void> {

@@ -51,17 +51,21 @@ export class Wholeness {
   }
 
   /**
-   * To be called before anything is answered: a cache without rows and marks is a new one, or one that has just lost them.
-   * Processes that knew it before would see that at their next request only, and until then rows may come.
+   * To be called before anything is answered, and before a row is written: a cache without rows and marks is a new one, or
+   * one that has just lost them, of which rows that come now would be a part.
    */
   async begin(): Promise<void> {
-    if ((await this.#isPart()) || this.#seen !== undefined) return
+    if ((await this.#isPart()) || this.#seen === completeMark) return
     if ((await this.cache.countFiles()) === 0) await this.#mark()
   }
 
-  /** To be called after a row was written, which may be the first one of a cache that was emptied: processes that begin now don't know. */
-  async noteLoss(): Promise<void> {
-    if (this.cache.remembers) await this.#isPart()
+  /** Writes rows, where everything may be lost in between: processes that begin after that know of nothing but these rows. */
+  async noting<T>(write: () => Promise<T>): Promise<T> {
+    if (!this.cache.remembers) return write()
+    await this.begin()
+    const written = await write()
+    await this.#isPart().catch(() => undefined) // it is written; who reads next finds out
+    return written
   }
 
   /** Whether every file is listed, so that what has no row is not here. */
