@@ -8,6 +8,8 @@ const gzip = promisify(gzipWithCallback)
 const worthCompressing = 1400
 /** Bytes. Whoever asks first for a larger page gets it as it is: to compress it takes longer than to make it. */
 const quicklyCompressed = 128 * 1024
+/** Milliseconds, in which the answer that a large page was made for gets away. */
+const compressedAfter = 100
 /** Bytes. With its headers it fits into the buffer on the stack that Node copies text to. */
 const sentAsText = 15 * 1024
 /** Bytes. */
@@ -108,18 +110,22 @@ export class PageCache {
       this.#entries.set(key, {token, page})
       return page
     }
-    const compressing = compressed(page)
     if (page.body.length <= quicklyCompressed) {
-      const both = await compressing
+      const both = await compressed(page)
       this.#entries.set(key, {token, page: both})
       return both
     }
     this.#entries.set(key, {token, page})
-    void compressing.then(both => {
-      const now = this.#entries.peek(key)
-      if (now?.page === page) this.#entries.set(key, {token: now.token, page: both})
-    })
+    setTimeout(() => void this.#compress(key, page), compressedAfter).unref()
     return page
+  }
+
+  /** A page that has changed again by now is not worth it. */
+  async #compress(key: string, page: Page): Promise<void> {
+    if (this.#entries.peek(key)?.page !== page) return
+    const both = await compressed(page)
+    const now = this.#entries.peek(key)
+    if (now?.page === page) this.#entries.set(key, {token: now.token, page: both})
   }
 }
 
