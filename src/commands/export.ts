@@ -6,6 +6,7 @@ import {createGzip} from 'node:zlib'
 import {openBackends} from '../lib/backends.js'
 import {exportAccess} from '../lib/tasks/export-access.js'
 import {PpcCommand, configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
+import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {writePrivateFile} from '../lib/terminal/output-file.js'
 
 export default class Export extends PpcCommand {
@@ -32,6 +33,7 @@ export default class Export extends PpcCommand {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Export)
     this.quiet = flags.quiet
+    keepHeapLean()
     const config = await this.readConfig(args.config)
     await using backends = await this.waitFor(flags.wait, () => openBackends(config, ['access']))
     const {output} = flags

@@ -8,6 +8,7 @@ import {importAccess} from '../lib/tasks/import-access.js'
 import {AccessCommand, yesFlag} from '../lib/terminal/access-command.js'
 import {configArgument, quietFlag, waitFlag} from '../lib/terminal/command.js'
 import {describeDifferences} from '../lib/terminal/differences.js'
+import {keepHeapLean} from '../lib/terminal/lean-heap.js'
 import {count} from '../lib/terminal/progress.js'
 import {canPrompt, refuseToGuess} from '../lib/terminal/prompts.js'
 
@@ -52,6 +53,7 @@ export default class Import extends AccessCommand {
   async run(): Promise<LoadReport | {configLines: string}> {
     const {args, flags} = await this.parse(Import)
     this.quiet = flags.quiet
+    keepHeapLean()
     const {prune, 'dry-run': dryRun} = flags
     const maxNames = flags.verbose || this.jsonEnabled() ? manyNames : someNames
     const config = await this.readConfig(args.config)
