@@ -27,6 +27,7 @@ const requests = 1_000_000
 export async function measureAnswers(): Promise<Row[]> {
   await using temp = await tempDir()
   await fillStorage(temp.join('packages'), 100, 10)
+  await fillStorage(temp.join('packages'), 1, 100, 'middle')
   await fillStorage(temp.join('packages'), 1, 1000, 'large')
   await fillStorage(temp.join('packages'), 1, 10_000, 'huge')
   await (await liveServer(temp.path, {'pypi.default_read': 'everyone'}))[Symbol.asyncDispose]() // writes the config
@@ -39,6 +40,7 @@ export async function measureAnswers(): Promise<Row[]> {
   await using server = await startServer(temp.join('server.ini'), await freePort(), ['--workers', '2'])
   for (const [project, files] of [
     ['bench-0001', 10],
+    ['middle-0000', 100],
     ['large-0000', 1000],
   ] as const)
     rows.push(await measureUnchanged(`${server.url}/simple/${project}/`, files))
