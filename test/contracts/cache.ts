@@ -120,6 +120,11 @@ export function describeCache(
       for await (const each of cache.listAllFiles()) listed.push(each.filename)
       assert.deepEqual(listed, [...listed].sort(byCodePoint))
       assert.equal(listed.filter(each => each.startsWith(project('many'))).length, many)
+      if (cache.listFilenames) {
+        const names: string[] = []
+        for await (const each of cache.listFilenames()) names.push(each)
+        assert.deepEqual(names.sort(byCodePoint), listed)
+      }
       assert.equal((await cache.findFiles(files.map(({filename}) => filename))).size, many)
       assert.equal((await cache.listFiles(project('many-7'))).length, many / 100)
       const {removed, emptied} = await cache.remove(files)

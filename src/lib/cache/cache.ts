@@ -52,6 +52,8 @@ export interface Cache extends AsyncDisposable {
   listSummaries(): Promise<ProjectSummary[]>
   /** Everything, by file name (code points), in bounded memory. */
   listAllFiles(): AsyncIterable<DistFile>
+  /** The names of all files, in no order: far less work than the files, where a cache has it. */
+  listFilenames?(): AsyncIterable<string>
   countFiles(): Promise<number>
   /** Inserts or replaces, all or nothing. @returns the files that were written. @throws {LockLost} */
   save(files: readonly DistFile[], options?: SaveOptions): Promise<DistFile[]>

@@ -125,7 +125,7 @@ export class SqlCache implements Cache {
   async *listAllFiles(): AsyncGenerator<DistFile> {
     const {knex, dialect} = this.database
     if (dialect.name === 'sqlite') {
-      yield* this.#listByPages()
+      for await (const page of this.#pages('*')) yield* page.map(fileOfRow)
       return
     }
     // servers may order by other rules than their index does: one query instead of a sort for every page
@@ -133,14 +133,25 @@ export class SqlCache implements Cache {
     for await (const row of this.database.iterate<Row>(all)) yield fileOfRow(row)
   }
 
-  async *#listByPages(): AsyncGenerator<DistFile> {
+  async *listFilenames(): AsyncGenerator<string> {
+    const {knex, dialect} = this.database
+    if (dialect.name === 'sqlite') {
+      for await (const page of this.#pages('filename')) yield* page.map(({filename}) => filename)
+      return
+    }
+    for await (const {filename} of this.database.iterate<Row>(knex('packages').select('filename')))
+      yield filename
+  }
+
+  /** By file name. @param columns that one, or all. */
+  async *#pages(columns: 'filename' | '*'): AsyncGenerator<Row[]> {
     let after: string | undefined
     for (;;) {
       const rows = await this.#read(packages => {
-        const page = packages.orderBy('filename').limit(rowsPerPage)
+        const page = packages.select(columns).orderBy('filename').limit(rowsPerPage)
         return after === undefined ? page : page.where('filename', '>', after)
       })
-      yield* rows.map(fileOfRow)
+      yield rows
       after = rows.at(-1)?.filename
       if (rows.length < rowsPerPage || after === undefined) return
     }

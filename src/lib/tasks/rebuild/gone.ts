@@ -7,12 +7,43 @@ import type {PackageStorage} from '../../storage/package-storage.js'
 import {ObjectMissing, type Oddity} from '../../storage/storage.js'
 
 const statsAtOnce = 32
+const namesAtOnce = 1000
 
 export interface GoneParts {
   readonly storage: PackageStorage
   readonly cache: Cache
   readonly notes: Notes
   readonly lock: Lock
+}
+
+/** All rows, or those of some projects. */
+export async function* rowsOf(
+  cache: Cache,
+  projects: Iterable<string> | undefined,
+): AsyncGenerator<DistFile> {
+  if (!projects) yield* cache.listAllFiles()
+  else for (const project of projects) yield* await cache.listFiles(project)
+}
+
+/** As `rowsOf`, without those of file names that are settled. Where a cache can tell names alone, only the rest is read. */
+export async function* rowsBut(
+  isSettled: (filename: string) => boolean,
+  cache: Cache,
+  projects: Iterable<string> | undefined,
+): AsyncGenerator<DistFile> {
+  if (projects || !cache.listFilenames) {
+    for await (const row of rowsOf(cache, projects)) if (!isSettled(row.filename)) yield row
+    return
+  }
+  let names: string[] = []
+  for await (const filename of cache.listFilenames()) {
+    if (isSettled(filename)) continue
+    names.push(filename)
+    if (names.length < namesAtOnce) continue
+    yield* (await cache.findFiles(names)).values()
+    names = []
+  }
+  yield* (await cache.findFiles(names)).values()
 }
 
 /**

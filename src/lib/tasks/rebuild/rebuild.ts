@@ -5,7 +5,7 @@ import {Notes} from '../../index/notes.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {Oddity} from '../../storage/storage.js'
 import {losesTo} from './doubles.js'
-import {findGone, GoneRows, type GoneParts} from './gone.js'
+import {findGone, GoneRows, rowsBut, rowsOf, type GoneParts} from './gone.js'
 import {StorageListing, type ListedBatch} from './listing.js'
 import {reconcile} from './merge.js'
 import {NameSet} from './names.js'
@@ -226,28 +226,23 @@ class Rebuild {
       this.#sealed.push(...(result?.sealed ?? []))
       this.#tellProgress()
     }
-    for await (const row of this.#rows()) {
-      if (this.#seen.has(row.filename) && !(checkAdded && this.#added.has(row.filename))) {
-        this.#noteChecked()
-        continue
-      }
+    const isSettled = (filename: string): boolean => {
+      const isListed = this.#seen.has(filename) && !(checkAdded && this.#added.has(filename))
+      if (isListed) this.#noteChecked()
+      return isListed
+    }
+    for await (const row of rowsBut(isSettled, this.parts.cache, this.options.projects)) {
       rows.push(row)
       if (rows.length >= filesPerBatch) await flush()
     }
     await flush()
   }
 
-  async *#rows(): AsyncGenerator<DistFile> {
-    const {cache} = this.parts
-    if (!this.options.projects) yield* cache.listAllFiles()
-    else for (const project of this.options.projects) yield* await cache.listFiles(project)
-  }
-
   async #refuseEmptyStorage(): Promise<void> {
     if (this.#seen.size > 0 || this.options.allowEmpty) return
     const {storage, cache} = this.parts
     const {projects} = this.options
-    const rows = projects ? await count(this.#rows()) : await cache.countFiles()
+    const rows = projects ? await count(rowsOf(cache, projects)) : await cache.countFiles()
     if (rows <= rowsWorthAsking) return
     const what = `no distribution file ${projects ? 'of these projects' : 'at all'}`
     throw new StorageFailed(
