@@ -23,10 +23,15 @@ export interface Yanked {
   readonly versions: ReadonlyMap<string, string>
 }
 
-/** The reason for which a file was yanked (PEP 592), alone or with its release. Undefined: it was not. */
-export const yankOf = ({yanked}: ProjectFacts, file: Pick<DistFile, 'filename' | 'version'>) =>
-  yanked.files.get(file.filename) ??
-  (yanked.versions.size > 0 ? yanked.versions.get(versionKey(file.version)) : undefined)
+/**
+ * The reason for which a file was yanked (PEP 592), alone or with its release. Undefined: it was not.
+ * @param keyOf gives the `versionKey` of the file's version.
+ */
+export const yankOf = (
+  {yanked}: ProjectFacts,
+  file: Pick<DistFile, 'filename' | 'version'>,
+  keyOf: () => string = () => versionKey(file.version),
+) => yanked.files.get(file.filename) ?? (yanked.versions.size > 0 ? yanked.versions.get(keyOf()) : undefined)
 
 export const isQuarantined = ({status}: ProjectFacts): boolean => status?.state === 'quarantined'
 

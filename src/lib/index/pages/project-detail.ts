@@ -1,4 +1,5 @@
 import {sizeOf, uploadTimeOf, type DistFile} from '../../packaging/dist-file.js'
+import {versionKey} from '../../packaging/versions.js'
 import {isQuarantined, yankOf, type ProjectFacts, type ProjectStatus} from '../project-facts.js'
 import {orderAgain} from './file-order.js'
 import {addressBelow, type AddressOf} from './markup.js'
@@ -49,7 +50,13 @@ export interface DetailParts {
 }
 
 /** The details made last. Caches keep the files of large projects: after a change only few are described anew. */
-const made = new WeakMap<DistFile, {readonly detail: FileDetail; readonly addressOf: AddressOf}>()
+const made = new WeakMap<DistFile, Made>()
+interface Made {
+  readonly detail: FileDetail
+  readonly addressOf: AddressOf
+  /** Of its version, once it was asked for. */
+  key?: string
+}
 
 /** @param name normalised. @returns undefined when the project has no files. */
 export function projectDetail(
@@ -60,8 +67,8 @@ export function projectDetail(
   if (files.length === 0) return undefined
   const attestedHere = addressBelow(attestedBelow)
   const detailOf = (file: DistFile): FileDetail => {
-    const yanked = yankOf(facts, file)
     const known = made.get(file)
+    const yanked = yankOf(facts, file, known && (() => (known.key ??= versionKey(file.version))))
     const isSame = known?.addressOf === addressOf && known.detail.yanked === yanked
     if (isSame && known.detail.provenance === undefined) return known.detail
     const url = addressOf(file)
@@ -81,7 +88,7 @@ export function projectDetail(
       coreMetadata: url === here ? textOf(core_metadata_sha256) : undefined,
       provenance: textOf(attestations) === undefined ? undefined : `${attestedHere(file)}.provenance`,
     }
-    made.set(file, {detail, addressOf})
+    made.set(file, {...known, detail, addressOf})
     return detail
   }
   const {byName, versions} = orderAgain(name, files)
