@@ -67,10 +67,11 @@ export class OriginPolicy {
     config: Pick<Config, 'core'>
     cache: Pick<Cache, 'changeToken' | 'listFiles'> & WatchedCache
     notes: Pick<Notes, 'sealed'>
+    wholeness?: Wholeness
   }) {
     const {core} = parts.config
     this.#cache = parts.cache
-    this.#wholeness = new Wholeness(parts.cache)
+    this.#wholeness = parts.wholeness ?? new Wholeness(parts.cache)
     this.#notes = parts.notes
     this.#fallback = fallbackMode(core)
     this.#upstream = upstreamOf(core)

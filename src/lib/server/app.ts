@@ -60,7 +60,7 @@ export function createContext(parts: AppParts): Context {
       log.warn({user, err: error}, 'a better hash of a password was not stored'),
   })
   const pages = new IndexPages({index, cache: parts.cache})
-  const origin = new OriginPolicy({...parts, notes: index.notes})
+  const origin = new OriginPolicy({...parts, notes: index.notes, wholeness: index.wholeness})
   const address = publicAddress(config, proxy =>
     log.warn(
       {proxy},

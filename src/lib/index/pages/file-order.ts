@@ -12,7 +12,8 @@ export interface FileOrder<T extends Filed = Filed> {
   readonly versions: readonly string[]
 }
 
-export const orderOf = <T extends Filed>(files: readonly T[]): FileOrder<T> => {
+/** The order of any list. @param files with different names. */
+export function orderOf<T extends Filed>(files: readonly T[]): FileOrder<T> {
   const keyed = files.map(file => ({file, key: file.filename.toLowerCase()}))
   keyed.sort((a, b) => order(a.key, b.key) || order(a.file.filename, b.file.filename))
   return {
