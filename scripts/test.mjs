@@ -18,6 +18,13 @@ const files = (isSecondRun ? again : testFiles(root))
   .map(file => join(root, 'dist/test', file))
   .filter(path => filters.length === 0 || filters.some(filter => path.includes(filter)))
 
+/** @returns {string} what a failure says of itself, indented, where its test stands among thousands of lines */
+function whyOf(error) {
+  const cause = error?.cause ?? error
+  const text = String(cause?.stack ?? cause?.message ?? cause ?? '').slice(0, 2000)
+  return text === '' ? '' : `\n${text.replaceAll(/^/gm, '    ')}`
+}
+
 const counts = {passed: 0, failed: 0, skipped: 0}
 const skips = new Map()
 const failures = []
@@ -51,7 +58,7 @@ events.on('test:fail', data => {
   if (data.details?.type === 'suite' && cause === 'subtestsFailed') return
   if (files.includes(data.name) && cause === 'subtestsFailed') return
   counts.failed += 1
-  failures.push(`${data.file ? relative(root, data.file) : ''}: ${data.name}`)
+  failures.push(`${data.file ? relative(root, data.file) : ''}: ${data.name}${whyOf(data.details?.error)}`)
 })
 const report = events.compose(new spec())
 report.pipe(process.stdout, {end: false})
@@ -60,8 +67,6 @@ await new Promise(resolve => report.on('end', resolve))
 const slowest = [...seconds].sort((one, other) => other[1] - one[1]).slice(0, filters.length > 0 ? 0 : 12)
 for (const [file, taken] of slowest) console.log(`${taken.toFixed(0)} s: ${relative(root, file)}`)
 for (const [reason, names] of skips) console.log(`skipped ${names.length}: ${reason}`)
-for (const failure of failures) console.log(`failed: ${failure}`)
-
 if (isSecondRun)
   for (const [reason, ran] of once) console.log(`ran on the first Node only: ${ran.join(', ')}: ${reason}`)
 
@@ -74,5 +79,7 @@ if (filters.length === 0 && !isSecondRun) {
     counts[missing ? 'failed' : 'skipped'] += 1
   } else for (const key of Object.keys(counts)) counts[key] += newer[key]
 }
+// Next to the last line, because of a long log often only the end is kept.
+for (const failure of failures) console.log(`failed: ${failure}`)
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1
