@@ -78,6 +78,7 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
       logger.warn(notice)
     }
     void tracked(context, () => tellMixedNames(context))
+    await filling.begun
     return {
       config,
       context,
@@ -92,7 +93,7 @@ export async function openGeneration(config: Config, process: ProcessParts): Pro
           await requests.ended()
           await Promise.allSettled([...context.running])
           announceEnd()
-          await filling
+          await filling.ended
           await context.pages.settled()
           await context.policy.settled()
           await app.close()
