@@ -11,7 +11,7 @@ describe('a page of a listing of S3', () => {
   it('tells keys as they are, also those that XML has to write in other ways', () => {
     const keys = ['a &amp; b/&lt;1&gt;.zip', 'é&#13;&#x1F40D;/&apos;&amp;amp;&apos;.zip', '&unknown;.zip']
     const found = parseListPage(page('<IsTruncated>false</IsTruncated>', ...keys))
-    const listed = found?.Contents ?? []
+    const listed = found?.objects() ?? []
     assert.deepEqual(
       listed.map(({Key}) => Key),
       ['a & b/<1>.zip', "é\r🐍/'&amp;'.zip", '&unknown;.zip'],
@@ -22,7 +22,7 @@ describe('a page of a listing of S3', () => {
       LastModified: new Date('2026-01-02T03:04:05Z'),
       ETag: '"ab"',
     })
-    assert.equal(found?.IsTruncated, false)
+    assert.equal(found?.nextToken, undefined)
   })
 
   it('tells where the next one begins, before its objects and after them', () => {
@@ -30,7 +30,7 @@ describe('a page of a listing of S3', () => {
       '<IsTruncated>true</IsTruncated><NextContinuationToken>1/&amp;==</NextContinuationToken><KeyCount>1</KeyCount>'
     const before = page(about, 'a')
     const behind = page('', 'a').replace('</ListBucketResult>', `${about}</ListBucketResult>\n`)
-    for (const xml of [before, behind]) assert.equal(parseListPage(xml)?.NextContinuationToken, '1/&==')
+    for (const xml of [before, behind]) assert.equal(parseListPage(xml)?.nextToken, '1/&==')
   })
 
   it('is left to the SDK when it is not whole or not plain', () => {
@@ -45,7 +45,7 @@ describe('a page of a listing of S3', () => {
     }
     assert.equal(parseListPage(page('<IsTruncated>true</IsTruncated>', 'a')), undefined)
     assert.equal(parseListPage(whole.replace('<Key>a<', '<Key><![CDATA[a]]><')), undefined)
-    assert.equal(parseListPage(whole.replace('<Size>7<', '<Size>many<')), undefined)
+    assert.equal(parseListPage(whole.replace('<Size>7<', '<Size>many<'))?.objects(), undefined)
     assert.equal(parseListPage('<html>maintenance</html>'), undefined)
   })
 })

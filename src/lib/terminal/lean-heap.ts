@@ -22,4 +22,5 @@ function setFlags(): void {
   )
   setFlagsFromString(`--semi-space-growth-factor=${isGrown ? 1 : 2}`)
   setFlagsFromString('--heap-growing-percent=100')
+  setFlagsFromString('--no-parallel-scavenge') // so little is sooner done than helpers have come where the machine is busy
 }

@@ -1,5 +1,6 @@
 import type {S3Client} from '@aws-sdk/client-s3'
-import {connectionsOf, type Connections} from './agents.js'
+import {connectionsOf, proxyOf, schemeOf, type Connections} from './agents.js'
+import {HeadConnections} from './head-connections.js'
 import {bucketAddress, type Address} from './object-url.js'
 import type {S3Settings} from './settings.js'
 import type {Signer} from './signature.js'
@@ -16,6 +17,7 @@ export class S3Api {
   #client: S3Client | undefined
   #sdk: Promise<S3Sdk> | undefined
   #address: Address | undefined
+  #heads: HeadConnections | undefined
 
   constructor(
     private readonly settings: S3Settings,
@@ -27,6 +29,17 @@ export class S3Api {
   /** Of the bucket. */
   get address(): Address {
     return (this.#address ??= bucketAddress(this.settings, this.region))
+  }
+
+  /** Undefined where a proxy is in between: requests to it have another form. */
+  get heads(): HeadConnections | undefined {
+    const scheme = schemeOf(this.settings)
+    if (this.#heads === undefined && proxyOf(scheme, this.settings) === undefined) {
+      const {httpAgent, httpsAgent} = this.connections
+      const agent = scheme === 'https' ? httpsAgent : httpAgent
+      this.#heads = new HeadConnections(agent, this.address, this.connections)
+    }
+    return this.#heads
   }
 
   sdk(): Promise<S3Sdk> {
@@ -49,6 +62,7 @@ export class S3Api {
 
   destroy(): void {
     this.#client?.destroy()
+    this.#heads?.destroy()
     for (const agent of [this.connections.httpAgent, this.connections.httpsAgent]) agent.destroy()
   }
 

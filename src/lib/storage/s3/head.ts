@@ -1,7 +1,7 @@
 import type {HeadObjectCommandOutput} from '@aws-sdk/client-s3'
 import {missingObjectError} from './errors.js'
 import type {S3Place} from './place.js'
-import {askQuickly, type QuickAnswer} from './quick-request.js'
+import {askHead, type QuickAnswer} from './quick-request.js'
 
 export type Head = Pick<HeadObjectCommandOutput, 'ContentLength' | 'LastModified' | 'ETag' | 'Metadata'>
 
@@ -9,8 +9,7 @@ export const metadataPrefix = 'x-amz-meta-'
 
 /** What HEAD answers. @throws what the SDK throws. */
 export async function head(place: S3Place, key: string): Promise<Head> {
-  const answer = await askQuickly(place, {method: 'HEAD', key})
-  answer?.body.resume() // has no bytes, but frees the connection
+  const answer = await askHead(place, key)
   if (answer?.statusCode === 200) return parseHead(answer.headers)
   if (answer?.statusCode === 404) throw missingObjectError()
   const {client, HeadObjectCommand} = await place.api.sdk()

@@ -1,30 +1,42 @@
 import type {ListObjectsV2CommandOutput} from '@aws-sdk/client-s3'
 
-export type ListPage = Pick<ListObjectsV2CommandOutput, 'Contents' | 'IsTruncated' | 'NextContinuationToken'>
+export type ListedContents = NonNullable<ListObjectsV2CommandOutput['Contents']>
+
+/** A page of which what follows it is known. */
+export interface ListPage {
+  /** By which the next one is asked for. Undefined: there is none. */
+  readonly nextToken: string | undefined
+  /** Undefined for what is not as plain as every service writes it. */
+  objects(): ListedContents | undefined
+}
 
 /**
  * A page as ListObjectsV2 answers it. The SDK's parser takes any XML, and a tenth of a millisecond for each object.
- * @returns undefined for what is not whole or not as plain as every service writes it.
+ * @returns undefined for what is not whole or not plain.
  */
 export function parseListPage(xml: string): ListPage | undefined {
   const start = xml.indexOf('<ListBucketResult')
   if (start === -1 || xml.includes('<!') || !xml.trimEnd().endsWith('</ListBucketResult>')) return undefined
-  const firstObject = xml.indexOf(opening, start)
-  const contents = []
-  let end = start
-  for (let at = firstObject; at !== -1; at = xml.indexOf(opening, end)) {
-    end = xml.indexOf(closing, at)
+  const first = xml.indexOf(opening, start)
+  // what is said about the page may come before its objects or after them
+  const about = first === -1 ? xml : xml.slice(0, first) + xml.slice(xml.lastIndexOf(closing))
+  const isTruncated = textOf(about, 'IsTruncated') === 'true'
+  const nextToken = textOf(about, 'NextContinuationToken')
+  if (isTruncated && !nextToken) return undefined
+  return {nextToken: isTruncated ? nextToken : undefined, objects: () => parseObjects(xml, first)}
+}
+
+function parseObjects(xml: string, first: number): ListedContents | undefined {
+  const objects = []
+  for (let at = first; at !== -1;) {
+    const end = xml.indexOf(closing, at)
     if (end === -1) return undefined
     const object = parseObject(xml.slice(at + opening.length, end))
     if (object === undefined) return undefined
-    contents.push(object)
+    objects.push(object)
+    at = xml.indexOf(opening, end)
   }
-  // what is said about the page may come before its objects or after them
-  const about = firstObject === -1 ? xml : xml.slice(0, firstObject) + xml.slice(end)
-  const isTruncated = textOf(about, 'IsTruncated') === 'true'
-  const token = textOf(about, 'NextContinuationToken')
-  if (isTruncated && !token) return undefined
-  return {Contents: contents, IsTruncated: isTruncated, NextContinuationToken: token}
+  return objects
 }
 
 const opening = '<Contents>'

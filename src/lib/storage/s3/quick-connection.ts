@@ -4,11 +4,13 @@ import type {Socket} from 'node:net'
 import type {Connections} from './agents.js'
 import type {Address} from './object-url.js'
 
-export interface PlainRequest {
-  readonly method: string
+export interface SignedRequest {
   /** Percent-encoded. */
   readonly address: Address
   readonly headers: Readonly<Record<string, string>>
+}
+export interface PlainRequest extends SignedRequest {
+  readonly method: string
   readonly content?: Buffer | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -1,13 +1,15 @@
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Address} from './object-url.js'
+import type {HeadAnswer} from './head-connections.js'
 import type {S3Place} from './place.js'
-import {sendOver} from './quick-connection.js'
+import {sendOver, type SignedRequest} from './quick-connection.js'
 import {signHeaders} from './sign-headers.js'
 import {encodeKey, encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
 
 export interface QuickRequest {
+  /** HEAD only where a proxy is in between: see `askHead`. */
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   /** Empty: the bucket. */
   readonly key: string
@@ -17,10 +19,7 @@ export interface QuickRequest {
   readonly content?: Buffer
   readonly signal?: AbortSignal | undefined
 }
-export interface QuickAnswer {
-  readonly statusCode: number
-  /** In lower case. */
-  readonly headers: Readonly<Record<string, string>>
+export interface QuickAnswer extends HeadAnswer {
   /** Read it to its end or destroy it: it holds a connection. */
   readonly body: Readable
 }
@@ -32,22 +31,59 @@ export interface QuickAnswer {
  * knows what to say. What was sent may have arrived all the same.
  */
 export async function askQuickly(place: S3Place, request: QuickRequest): Promise<QuickAnswer | undefined> {
-  if (!isPlain(place.bucket)) return undefined
-  const answer = await send(place, request).catch(() => undefined)
+  const answer = await hopedFor(place, () => send(place, request))
   request.signal?.throwIfAborted()
-  if (answer === undefined || (answer.statusCode < 500 && answer.statusCode !== 429)) return answer
+  if (answer === undefined || !isTooMuch(answer)) return answer
   answer.body.resume()
-  await sleep(100 + Math.random() * 300, undefined, {signal: request.signal})
+  await pause(request.signal)
   return undefined
 }
+
+/** As `askQuickly`, by HEAD. */
+export async function askHead(place: S3Place, key: string): Promise<HeadAnswer | undefined> {
+  const answer = await hopedFor(place, () => sendHead(place, key))
+  if (answer === undefined || !isTooMuch(answer)) return answer
+  await pause()
+  return undefined
+}
+
+const hopedFor = async <T>({bucket}: S3Place, ask: () => Promise<T>): Promise<T | undefined> =>
+  isPlain(bucket) ? ask().catch(() => undefined) : undefined
+
+const isTooMuch = ({statusCode}: HeadAnswer): boolean => statusCode >= 500 || statusCode === 429
+
+const pause = (signal?: AbortSignal) => sleep(100 + Math.random() * 300, undefined, {signal})
 
 /** Requests to S3 Express and to access points are signed in other ways. */
 const isPlain = (bucket: string): boolean => /^[\w.-]+$/.test(bucket) && !bucket.endsWith('--x-s3')
 
-async function send(
+async function send(place: S3Place, request: QuickRequest): Promise<QuickAnswer> {
+  const {method, content, signal} = request
+  const answer = await sendOver(place.api.connections, {
+    method,
+    ...(await signed(place, request)),
+    content,
+    signal,
+  })
+  return {
+    statusCode: answer.statusCode ?? 0,
+    headers: answer.headers as Readonly<Record<string, string>>, // only `set-cookie` is a list
+    body: answer,
+  }
+}
+
+async function sendHead(place: S3Place, key: string): Promise<HeadAnswer> {
+  const {heads} = place.api
+  if (heads) return heads.ask(await signed(place, {method: 'HEAD', key}))
+  const answer = await send(place, {method: 'HEAD', key})
+  answer.body.resume() // has no bytes, but frees the connection
+  return answer
+}
+
+async function signed(
   {api, settings, region}: S3Place,
-  {method, key, query = {}, headers, content, signal}: QuickRequest,
-): Promise<QuickAnswer> {
+  {method, key, query = {}, headers, content}: QuickRequest,
+): Promise<SignedRequest> {
   const {userAgent = 'ppc-toolkit', userAgentExtra = '', payloadSigningEnabled} = settings.values
   const signer = await api.credentials()
   const address: Address = {
@@ -56,34 +92,15 @@ async function send(
     search: searchOf(query),
   }
   const isUnsigned = payloadSigningEnabled === false && address.protocol === 'https:'
-  const signed = signHeaders(
-    {
-      method,
-      address,
-      headers: {
-        ...headers,
-        'x-amz-content-sha256': isUnsigned ? 'UNSIGNED-PAYLOAD' : content ? sha256(content) : sha256OfNothing,
-      },
-    },
-    signer,
-    region,
-    new Date(Date.now() + api.clockOffset),
-  )
-  const answer = await sendOver(api.connections, {
-    method,
+  const bodyHash = isUnsigned ? 'UNSIGNED-PAYLOAD' : content ? sha256(content) : sha256OfNothing
+  const toSign = {method, address, headers: {...headers, 'x-amz-content-sha256': bodyHash}}
+  return {
     address,
     headers: {
-      ...signed,
+      ...signHeaders(toSign, signer, region, new Date(Date.now() + api.clockOffset)),
       'user-agent': `${userAgent} ${userAgentExtra}`.trim(),
       ...(content && {'content-length': String(content.length)}),
     },
-    content,
-    signal,
-  })
-  return {
-    statusCode: answer.statusCode ?? 0,
-    headers: answer.headers as Readonly<Record<string, string>>, // only `set-cookie` is a list
-    body: answer,
   }
 }
 

@@ -103,10 +103,10 @@ export class PublishedRun {
   }
 
   /** For every object: writes nothing yet. @returns the same, and what is known of how much is to come. */
-  update(progress: RebuildProgress): RebuildProgress {
-    this.#progress = progress
+  update({listed, changed, checked}: RebuildProgress): RebuildProgress {
+    this.#progress = {listed, changed, checked, expected: this.#state.expected} // spread, it would take ten times as long
     this.#hasMoved = true
-    return {...progress, expected: this.#state.expected}
+    return this.#progress
   }
 
   /** Tells that it runs. */
