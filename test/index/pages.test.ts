@@ -38,7 +38,7 @@ const detailOf = (files: DistFile[], notes: Record<string, unknown> = {}, root =
   assert.ok(detail)
   return detail
 }
-const parse = (text: string) => JSON.parse(text) as Record<string, unknown>
+const parse = (text: string | Buffer) => JSON.parse(String(text)) as Record<string, unknown>
 
 describe('the page of a project', () => {
   const sha = 'a'.repeat(64)
@@ -49,7 +49,7 @@ describe('the page of a project', () => {
   ])
 
   it('as HTML has anchors as pypicloud writes them, with relative and encoded links', () => {
-    const html = renderProjectHtml(page)
+    const html = renderProjectHtml(page).toString()
     const lines = html.split('\n').filter(line => line.includes('<a '))
     assert.deepEqual(lines, [
       '    <a href="../../api/package/foo/foo-1%212%2Bl%23%C3%BC%20.zip">foo-1!2+l#ü .zip</a><br>',

@@ -30,7 +30,9 @@ export interface Page extends Encoded {
 
 /** What is rendered in place of a page that is another one for each address of the server. */
 export const perAddress = Symbol('a page for each address')
-export type Rendered = string | typeof perAddress | undefined
+export type Rendered = Text | typeof perAddress | undefined
+/** Or its bytes, which nobody changes any more. */
+type Text = string | Buffer
 type Kept = Page | typeof perAddress | undefined
 
 interface Entry {
@@ -60,7 +62,7 @@ export class PageCache {
   get(
     key: string,
     token: string,
-    render: () => string | undefined | Promise<string | undefined>,
+    render: () => Text | undefined | Promise<Text | undefined>,
   ): Page | undefined | Promise<Page | undefined> {
     return this.#get(key, token, render) as Page | undefined | Promise<Page | undefined> // as it renders nothing else
   }
@@ -79,7 +81,7 @@ export class PageCache {
     const choose = (page: Kept) => {
       if (page !== perAddress) return page
       const here = address()
-      return this.get(`${key} ${here}`, token, () => render(here) as Promise<string | undefined>)
+      return this.get(`${key} ${here}`, token, () => render(here) as Promise<Text | undefined>)
     }
     const kept = this.#get(key, token, () => render())
     return kept instanceof Promise ? kept.then(choose) : choose(kept)
@@ -105,7 +107,8 @@ export class PageCache {
     const rendered = await render()
     const known = before?.page === perAddress ? undefined : before?.page
     // Tokens change with every change of anything, pages seldom.
-    const page = typeof rendered === 'string' ? plainPage(key, rendered, known) : rendered
+    const page =
+      rendered === undefined || rendered === perAddress ? rendered : plainPage(key, rendered, known)
     if (typeof page !== 'object' || page.gzip || page.body.length < worthCompressing) {
       this.#entries.set(key, {token, page})
       return page
@@ -134,8 +137,8 @@ const sizeOf = (page: Kept): number =>
 const bytesOf = ({body, latin1}: Encoded): number => body.length + (latin1?.length ?? 0)
 
 /** @param known if its text is the same, it stays. */
-function plainPage(key: string, text: string, known: Page | undefined): Page {
-  const body = Buffer.from(text)
+function plainPage(key: string, text: Text, known: Page | undefined): Page {
+  const body = typeof text === 'string' ? Buffer.from(text) : text
   if (known?.body.equals(body)) return known
   // The key is in it: HTML under two content types has one text, but is not one representation.
   const digest = createHash('sha256').update(key).update('\0').update(body).digest('base64url').slice(0, 27)

@@ -15,9 +15,13 @@ type Values = [Row['filename'], Row['version'], Row['last_modified'], Row['summa
 
 /** Others may have written bytes, which are in no JSON. */
 const asText = (column: string): string => `CAST(${column} AS TEXT)`
+/** Two queries in one: to group the rows of one, SQLite would copy them first. */
 const selectParts = `
-  SELECT rowid >> 6 AS part, json_group_array(json_array(${columns.map(asText).join(', ')})) AS rows
-  FROM packages WHERE name = ? GROUP BY part`
+  SELECT part, (
+    SELECT json_group_array(json_array(${columns.map(asText).join(', ')}))
+    FROM packages WHERE name = :project AND rowid BETWEEN part << 6 AND (part << 6) + 63
+  ) AS rows
+  FROM (SELECT DISTINCT rowid >> 6 AS part FROM packages WHERE name = :project)`
 
 interface Kept {
   /** The change token under which they were read. */
@@ -51,7 +55,7 @@ export class RowParts {
     if (!before) return undefined
     const token = await this.database.changeToken()
     if (before.token === token) return before.files
-    const found = await this.database.knex.raw<Part[]>(selectParts, [project])
+    const found = await this.database.knex.raw<Part[]>(selectParts, {project})
     const parts = new Map(
       found.map(({part, rows}) => {
         const known = before.parts.get(part)

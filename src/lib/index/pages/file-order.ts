@@ -30,8 +30,8 @@ const byName = (a: string, b: string): number => order(a.toLowerCase(), b.toLowe
 const worthKeeping = 500
 /** Files of all projects. */
 const mostFiles = 40_000
-/** Files that are put in their places one by one. */
-const mostAdded = 50
+/** Files that are taken out, or put in their places, one by one. */
+const mostChanged = 50
 
 interface Known {
   readonly files: readonly Filed[]
@@ -41,27 +41,53 @@ interface Known {
 }
 const known = new LRUCache<string, Known>({maxSize: mostFiles, sizeCalculation: ({files}) => files.length})
 
-/** As `orderOf`, for a list that nearly always is what it was, row by row, with new files at its end. */
+/** As `orderOf`, for a list that nearly always is what it was, row by row, without some files and with new ones at its end. */
 export function orderAgain<T extends Filed>(project: string, files: readonly T[]): FileOrder<T> {
   if (files.length < worthKeeping) return orderOf(files)
   const before = known.get(project)
-  const now = before && continues(before, files) ? extended(before, files) : knownOf(files)
+  const now = (before && continued(before, files)) ?? knownOf(files)
   known.set(project, now)
   return {byName: now.places.map(place => files[place] as T), versions: now.versions}
 }
 
-const continues = ({files: before}: Known, files: readonly Filed[]): boolean =>
-  files.length >= before.length &&
-  files.length <= before.length + mostAdded &&
-  before.every((one, place) => {
-    const other = files[place]
-    return one === other || (one.filename === other?.filename && one.version === other.version)
+/** @returns undefined when too much has changed. */
+function continued(before: Known, files: readonly Filed[]): Known | undefined {
+  const removed: Filed[] = []
+  let next = 0
+  const placesNow = before.files.map(file => {
+    if (isSame(file, files[next])) return next++
+    removed.push(file)
+    return -1
   })
+  if (removed.length > mostChanged || files.length - next > mostChanged) return undefined
+  return extended(removed.length === 0 ? before : without(removed, before, placesNow), files, next)
+}
 
-function extended({files: before, places, versions}: Known, files: readonly Filed[]): Known {
-  if (files.length === before.length) return {files, places, versions}
+const isSame = (one: Filed, other: Filed | undefined): boolean =>
+  one === other || (one.filename === other?.filename && one.version === other.version)
+
+/** @param placesNow of each file before; negative: it is gone. */
+function without(
+  removed: readonly Filed[],
+  {files, places, versions}: Known,
+  placesNow: readonly number[],
+): Known {
+  const gone = new Set(removed.map(shownVersion))
+  files.forEach((file, place) => {
+    if (placesNow[place] !== -1) gone.delete(shownVersion(file))
+  })
+  return {
+    files,
+    places: places.map(place => placesNow[place] as number).filter(place => place !== -1),
+    versions: versions.filter(version => !gone.has(version)),
+  }
+}
+
+/** @param from where the new files begin, which have no places yet. */
+function extended({places, versions}: Known, files: readonly Filed[], from: number): Known {
+  if (files.length === from) return {files, places, versions}
   const next = {places: [...places], versions: [...versions]}
-  for (let place = before.length; place < files.length; place += 1) {
+  for (let place = from; place < files.length; place += 1) {
     const file = files[place] as Filed
     const name = (at: number) => (files[at] as Filed).filename
     next.places.splice(

@@ -1,15 +1,19 @@
+import {JoinedBytes} from './joined-bytes.js'
 import {anchor, encodePathSegment, escapeHtml, pageEnd, pageStart} from './markup.js'
 import type {FileDetail, ProjectDetail} from './project-detail.js'
 
 /** PEP 503, with what PEP 592, 714, 740 and 792 add. Clients have stumbled over other white space than this. */
-export function renderProjectHtml({status, files}: ProjectDetail): string {
+export function renderProjectHtml({status, files}: ProjectDetail): Buffer {
   const meta = status
     ? metaLine('pypi:project-status', status.state) +
       (status.reason === undefined ? '' : metaLine('pypi:project-status-reason', status.reason))
     : ''
-  const anchors = files.map(file => `    ${anchor(withFragment(file), file.filename, attributesOf(file))}`)
-  return `${pageStart('Package Index', meta)}  \n${anchors.join('')}${pageEnd}`
+  return joined.join(`${pageStart('Package Index', meta)}  \n`, files, pageEnd)
 }
+
+const joined = new JoinedBytes<FileDetail>(
+  file => `    ${anchor(withFragment(file), file.filename, attributesOf(file))}`,
+)
 
 const withFragment = ({url, sha256}: FileDetail): string =>
   sha256 === undefined ? url : `${url}#sha256=${encodePathSegment(sha256)}`

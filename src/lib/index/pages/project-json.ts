@@ -1,8 +1,9 @@
+import {JoinedBytes} from './joined-bytes.js'
 import {apiVersion} from './markup.js'
 import type {FileDetail, ProjectDetail} from './project-detail.js'
 
 /** PEP 691, with what PEP 700, 714, 740 and 792 add. */
-export function renderProjectJson({name, status, versions, files}: ProjectDetail): string {
+export function renderProjectJson({name, status, versions, files}: ProjectDetail): Buffer {
   // 1.1 and later demand every size.
   const sizesKnown = files.every(({size}) => size !== undefined)
   const head = JSON.stringify({
@@ -13,16 +14,10 @@ export function renderProjectJson({name, status, versions, files}: ProjectDetail
     }),
     versions,
   })
-  return `${head.slice(0, -1)},"files":[${files.map(fileText).join(',')}]}`
+  return joined.join(`${head.slice(0, -1)},"files":[`, files, ']}')
 }
 
-/** Of the ten thousand files of a page, few are others than those of the page before. */
-const texts = new WeakMap<FileDetail, string>()
-function fileText(file: FileDetail): string {
-  let text = texts.get(file)
-  if (text === undefined) texts.set(file, (text = JSON.stringify(fileJson(file))))
-  return text
-}
+const joined = new JoinedBytes<FileDetail>(file => JSON.stringify(fileJson(file)), ',')
 
 const fileJson = (file: FileDetail) => ({
   filename: file.filename,
