@@ -1,7 +1,5 @@
 import {execFile} from 'node:child_process'
-import {once} from 'node:events'
 import {readFile} from 'node:fs/promises'
-import {request, type IncomingMessage} from 'node:http'
 import {promisify} from 'node:util'
 import {
   freePort,
@@ -12,15 +10,14 @@ import {
 } from '../test/support/live-server.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
-import {buildWheel} from '../test/support/wheels.js'
 import {fillStorage} from './data.js'
+import {measureLargePages} from './large-pages.js'
 import {wrk} from './pages.js'
-import {median, number, timed, type Row} from './report.js'
+import {median, number, type Row} from './report.js'
 import {runTool} from './tools.js'
 
 const run = promisify(execFile)
 const authorization = `Basic ${Buffer.from(`writer:${testPassword}`).toString('base64')}`
-const headers = {authorization, accept: 'application/vnd.pypi.simple.v1+json', 'accept-encoding': 'identity'}
 const requests = 1_000_000
 
 /** How single answers hold up: a large page after each change, 304 beside 200, the slowest answers, and memory. */
@@ -35,7 +32,7 @@ export async function measureAnswers(): Promise<Row[]> {
   const rows: Row[] = []
   {
     await using server = await startServer(temp.join('server.ini'), await freePort())
-    rows.push(...(await measureChanges(server)))
+    rows.push(...(await measureLargePages(server)))
   }
   await using server = await startServer(temp.join('server.ini'), await freePort(), ['--workers', '2'])
   for (const [project, files] of [
@@ -47,60 +44,6 @@ export async function measureAnswers(): Promise<Row[]> {
   rows.push(await measureSlowest(`${server.url}/simple/bench-0001/`))
   rows.push(await measureMemory(server))
   return rows
-}
-
-/** By one process. Processor time is the server's own, which other work on the machine does not lengthen. */
-async function measureChanges(server: LiveServer): Promise<Row[]> {
-  // A client that only counts: one that collects 3 MB takes longer than the server.
-  const get = async () => {
-    const [answer] = (await once(
-      request(`${server.url}/simple/huge-0000/`, {headers}).end(),
-      'response',
-    )) as [IncomingMessage]
-    if (answer.statusCode !== 200) throw new Error(String(answer.statusCode))
-    await once(answer.resume(), 'end')
-  }
-  const yank = async (round: number) => {
-    const url = `${server.url}/api/project/huge-0000/yanked/1.${round}`
-    const answer = await fetch(url, {method: 'PUT', headers: {authorization}})
-    if (!answer.ok) throw new Error(`${answer.status}`)
-  }
-  const upload = async (round: number) => {
-    const wheel = await buildWheel({name: 'huge-0000', version: `2.${round}`})
-    const body = new FormData()
-    body.set(':action', 'file_upload')
-    body.set('content', new Blob([new Uint8Array(wheel.bytes)]), wheel.filename)
-    const answer = await fetch(`${server.url}/simple/`, {method: 'POST', headers: {authorization}, body})
-    if (!answer.ok) throw new Error(`${answer.status}`)
-  }
-  await get()
-  await new Promise(resolve => setTimeout(resolve, 20_000)) // sizes are completed behind the first answer
-  const unchanged: number[] = []
-  const after = async (change: (round: number) => Promise<void>) => {
-    const [taken, processor]: [number[], number[]] = [[], []]
-    for (let round = 0; round < 20; round += 1) {
-      await change(round)
-      const before = await processorSeconds(server)
-      taken.push(await timed(get))
-      processor.push((await processorSeconds(server)) - before)
-      unchanged.push(await timed(get))
-    }
-    return {taken, used: `${number(median(processor) * 1000)} ms of CPU, compressing included`}
-  }
-  const [yanked, uploaded] = [await after(yank), await after(upload)]
-  const row = (work: string, times: readonly number[], floor: string, target: string): Row => ({
-    work,
-    measured: `${number(median(times) * 1000)} ms`,
-    floor,
-    ratio: '',
-    target,
-  })
-  const work = 'a page of 10,000 files (JSON, 3 MB) after'
-  return [
-    row(`${work} a yank`, yanked.taken, yanked.used, '< 50 ms'),
-    row(`${work} an upload`, uploaded.taken, uploaded.used, '< 50 ms'),
-    row('the same, unchanged', unchanged, '', '< 5 ms'),
-  ]
 }
 
 async function measureUnchanged(url: string, files: number): Promise<Row> {
@@ -152,13 +95,6 @@ async function measureMemory(server: LiveServer): Promise<Row> {
     ratio: number(late / early),
     target: 'no growth',
   }
-}
-
-const clockTick = 100 // Hz: what /proc counts in
-
-async function processorSeconds({process: {pid}}: LiveServer): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / clockTick
 }
 
 /** Of the first process and its workers. */
