@@ -17,47 +17,43 @@ export interface ListPage {
 export function parseListPage(xml: string): ListPage | undefined {
   const start = xml.indexOf('<ListBucketResult')
   if (start === -1 || xml.includes('<!') || !xml.trimEnd().endsWith('</ListBucketResult>')) return undefined
-  const first = xml.indexOf(opening, start)
+  const first = xml.indexOf('<Contents>', start)
   // what is said about the page may come before its objects or after them
-  const about = first === -1 ? xml : xml.slice(0, first) + xml.slice(xml.lastIndexOf(closing))
+  const about = first === -1 ? xml : xml.slice(0, first) + xml.slice(xml.lastIndexOf('</Contents>'))
   const isTruncated = textOf(about, 'IsTruncated') === 'true'
   const nextToken = textOf(about, 'NextContinuationToken')
   if (isTruncated && !nextToken) return undefined
-  return {nextToken: isTruncated ? nextToken : undefined, objects: () => parseObjects(xml, first)}
+  return {nextToken: isTruncated ? nextToken : undefined, objects: () => parseObjects(xml)}
 }
 
-function parseObjects(xml: string, first: number): ListedContents | undefined {
+/** By regular expressions, which are compiled at once: a command that runs for a moment never sees this function compiled. */
+function parseObjects(xml: string): ListedContents | undefined {
   const objects = []
-  for (let at = first; at !== -1;) {
-    const end = xml.indexOf(closing, at)
-    if (end === -1) return undefined
-    const object = parseObject(xml.slice(at + opening.length, end))
-    if (object === undefined) return undefined
-    objects.push(object)
-    at = xml.indexOf(opening, end)
+  const [, ...parts] = xml.split('<Contents>')
+  for (const part of parts) {
+    const [key, size, modified, etag] = fields.map(field => field.exec(part)?.[1])
+    const time = new Date(modified ?? Number.NaN)
+    if (!key || !size || Number.isNaN(time.getTime())) return undefined
+    objects.push({Key: plain(key), Size: Number(size), LastModified: time, ETag: etag && plain(etag)})
   }
   return objects
 }
 
-const opening = '<Contents>'
-const closing = '</Contents>'
-
-function parseObject(xml: string) {
-  const [key, size, modified, etag] = ['Key', 'Size', 'LastModified', 'ETag'].map(tag => textOf(xml, tag))
-  if (!key || !size || !/^\d+$/.test(size) || !modified || Number.isNaN(Date.parse(modified)))
-    return undefined
-  return {Key: key, Size: Number(size), LastModified: new Date(modified), ETag: etag}
-}
+const fields = [
+  /<Key>([^<]*)<\/Key>/,
+  /<Size>(\d+)<\/Size>/,
+  /<LastModified>([^<]*)<\/LastModified>/,
+  /<ETag>([^<]*)<\/ETag>/,
+]
 
 /** Undefined where there is no such element, or it has more than a text. */
 function textOf(xml: string, tag: string): string | undefined {
-  const start = xml.indexOf(`<${tag}>`)
-  if (start === -1) return undefined
-  const end = xml.indexOf('<', start + 1)
-  if (!xml.startsWith(`</${tag}>`, end)) return undefined
-  const text = xml.slice(start + tag.length + 2, end)
-  return text.includes('&') ? text.replace(/&(?:#x([\da-f]+)|#(\d+)|(\w+));/gi, decoded) : text
+  const text = new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1]
+  return text === undefined ? undefined : plain(text)
 }
+
+const plain = (text: string): string =>
+  text.includes('&') ? text.replace(/&(?:#x([\da-f]+)|#(\d+)|(\w+));/gi, decoded) : text
 
 const named: Readonly<Record<string, string>> = {amp: '&', lt: '<', gt: '>', quot: '"', apos: "'"}
 

@@ -26,19 +26,20 @@ export function signHeaders(
     ...(signer.sessionToken && {'x-amz-security-token': signer.sessionToken}),
   }
   const names = Object.keys(signed).sort()
-  const canonical = [
-    method,
-    address.pathname,
-    address.search.slice(1),
-    ...names.map(name => `${name}:${(signed[name] ?? '').trim().replace(/ {2,}/g, ' ')}`),
-    '',
-    names.join(';'),
-    signed['x-amz-content-sha256'],
-  ]
-  const signature = signatureOf(canonical.join('\n'), signer, time, scope)
+  const list = names.join(';')
+  let canonical = `${method}\n${address.pathname}\n${address.search.slice(1)}\n`
+  for (const name of names) canonical += `${name}:${oneBlank(signed[name] ?? '')}\n`
+  canonical += `\n${list}\n${signed['x-amz-content-sha256'] ?? ''}`
+  const signature = signatureOf(canonical, signer, time, scope)
   const credential = `${signer.accessKeyId}/${scope}`
   return {
     ...signed,
-    authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
+    authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${list}, Signature=${signature}`,
   }
 }
+
+/** As the signature counts a value: without blanks around it, and with one where there are several. */
+const oneBlank = (value: string): string =>
+  value.includes('  ') || value.startsWith(' ') || value.endsWith(' ')
+    ? value.trim().replace(/ {2,}/g, ' ')
+    : value

@@ -5,7 +5,7 @@ import type {PackageStorage} from '../../storage/package-storage.js'
 import {isOddity, ObjectMissing, type ListedObject, type Oddity} from '../../storage/storage.js'
 import type {RebuildOptions, RebuildParts} from './options.js'
 
-const filesPerBatch = 1000
+const filesPerBatch = 500
 /** While one batch is written, the metadata of the next ones is on its way. */
 const batchesAtOnce = 3
 const defaultConcurrency = 64
