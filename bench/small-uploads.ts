@@ -18,16 +18,14 @@ const [before, counted] = [300, 500]
 /** Uploads a second, by uWSGI with 20 processes on this class of machine when nothing else ran. */
 const originalOnce = 80
 
-/**
- * The server at `url`, which has two workers, beside the original, which is measured in the same run where uWSGI is beside it.
- */
+/** The server at `url` beside the original, which is measured in the same run where uWSGI is beside it. */
 export async function measureSmallUploads(url: string): Promise<Row> {
   const forms = await smallForms()
   const ours = await uploadsPerSecond(url, `writer:${testPassword}`, forms)
   const original = await originalUploads(forms)
   const floor = original?.rate ?? originalOnce
   return {
-    work: 'upload of 500 small wheels by 4 clients, Basic, 2 workers',
+    work: 'upload of 500 small wheels by 4 clients, Basic',
     measured: `${number(ours.rate)}/s, ${ours.refused} refused`,
     floor: original
       ? `the original (20 processes), same run ${number(floor)}/s`
