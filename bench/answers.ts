@@ -10,6 +10,7 @@ import {
 } from '../test/support/live-server.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
+import {bareServer} from './bare-server.js'
 import {fillStorage} from './data.js'
 import {measureLargePages} from './large-pages.js'
 import {wrk} from './pages.js'
@@ -46,18 +47,27 @@ export async function measureAnswers(): Promise<Row[]> {
   return rows
 }
 
+/** Beside bare processes that send as many bytes, or 304, in the same rounds. */
 async function measureUnchanged(url: string, files: number): Promise<Row> {
   const answer = await fetch(url, {headers: {authorization}})
   const etag = answer.headers.get('etag') ?? ''
+  const {byteLength} = await (
+    await fetch(url, {headers: {authorization, 'accept-encoding': 'identity'}})
+  ).arrayBuffer()
+  await using bare = await bareServer(byteLength, 2)
   const [whole, unchanged]: [number[], number[]] = [[], []]
+  const [bareWhole, bareUnchanged]: [number[], number[]] = [[], []]
   for (let round = 0; round < 3; round += 1) {
     whole.push(await wrk(url, 32, {Authorization: authorization}))
+    bareWhole.push(await wrk(bare.url, 32, {Authorization: authorization}))
     unchanged.push(await wrk(url, 32, {Authorization: authorization, 'If-None-Match': etag}))
+    bareUnchanged.push(await wrk(bare.url, 32, {Authorization: authorization, 'If-None-Match': etag}))
   }
+  const bareRatio = median(bareUnchanged) / median(bareWhole)
   return {
     work: `304 for a page of ${number(files)} files, 32 connections`,
     measured: `${number(median(unchanged))}/s`,
-    floor: `200 ${number(median(whole))}/s`,
+    floor: `200 ${number(median(whole))}/s; bare node:http ${number(median(bareUnchanged))}/s, ${number(bareRatio)} ×`,
     ratio: number(median(unchanged) / median(whole)),
     target: '≥ 1.5 × 200',
   }

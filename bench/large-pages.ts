@@ -1,8 +1,7 @@
-import {spawn} from 'node:child_process'
-import {once} from 'node:events'
 import {readFile} from 'node:fs/promises'
-import {freePort, testPassword, type LiveServer} from '../test/support/live-server.js'
+import {testPassword, type LiveServer} from '../test/support/live-server.js'
 import {buildWheel} from '../test/support/wheels.js'
+import {bareServer} from './bare-server.js'
 import {CountingClient} from './counting-client.js'
 import {median, number, timed, type Row} from './report.js'
 
@@ -76,24 +75,4 @@ async function upload(server: LiveServer, version: string): Promise<Response> {
   body.set(':action', 'file_upload')
   body.set('content', new Blob([new Uint8Array(wheel.bytes)]), wheel.filename)
   return fetch(`${server.url}/simple/`, {method: 'POST', headers: {authorization}, body})
-}
-
-/** A process of its own that sends as many bytes for any request. */
-async function bareServer(length: number) {
-  const port = await freePort()
-  const script = `
-    const bytes = Buffer.alloc(${length}, 'x')
-    const server = require('node:http').createServer((request, response) => {
-      response.writeHead(200, {'content-length': bytes.length}).end(bytes)
-    })
-    server.listen(${port}, '127.0.0.1', () => console.log('listening'))`
-  const child = spawn(process.execPath, ['-e', script], {stdio: ['ignore', 'pipe', 'inherit']})
-  await once(child.stdout, 'data')
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    [Symbol.asyncDispose]: async () => {
-      child.kill()
-      await once(child, 'exit')
-    },
-  }
 }

@@ -1,13 +1,13 @@
 import {execFile, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdir, writeFile} from 'node:fs/promises'
-import {createServer} from 'node:http'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {freePort, liveServer, startServer, testPassword} from '../test/support/live-server.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
 import {runTool} from './tools.js'
+import {bareServer} from './bare-server.js'
 import {fillStorage} from './data.js'
 import {median, number, type Row} from './report.js'
 
@@ -50,24 +50,6 @@ export async function nginx(directory: string, pages: ReadonlyMap<string, Buffer
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGTERM')
       await once(child, 'exit')
-    },
-  }
-}
-
-/** One bare node:http process that sends one prepared answer. */
-async function bare(bytes: Buffer) {
-  const server = createServer((_, response) => {
-    response.writeHead(200, {'content-type': 'text/html', 'content-length': bytes.length}).end(bytes)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    [Symbol.asyncDispose]: () => {
-      server.closeAllConnections()
-      server.close()
-      return Promise.resolve()
     },
   }
 }
@@ -118,7 +100,7 @@ export async function measurePages(): Promise<Row[]> {
   }
   await mkdir(temp.join('nginx'))
   await using files = await nginx(temp.join('nginx'), pages)
-  await using node = await bare(pages.get('/simple/bench-0001/') ?? Buffer.alloc(0))
+  await using node = await bareServer(pages.get('/simple/bench-0001/')?.length ?? 0)
 
   const rows: Row[] = []
   for (const one of cases) {
