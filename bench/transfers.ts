@@ -109,14 +109,14 @@ export async function measureTransfers(): Promise<Row[]> {
     target: '< 100 MB over idle',
   })
 
-  rows.push(await measureSmallUploads(server.url))
+  await using workers = await startServer(temp.join('server.ini'), await freePort(), ['--workers', '2'])
+  rows.push(...(await measureSmallUploads(workers.url)))
 
   const twenty = Buffer.concat([...repeated(block, 20)])
   const filename = 'bench-mid-1.0.tar.bz2'
   await upload(server.url, filename, {':action': 'file_upload', name: 'bench-mid', version: '1.0'}, [twenty])
   await mkdir(temp.join('nginx'))
   await using files = await nginx(temp.join('nginx'), new Map([['twenty', twenty]]))
-  await using workers = await startServer(temp.join('server.ini'), await freePort(), ['--workers', '2'])
   const rates: number[] = []
   const floor: number[] = []
   for (let round = 0; round < 3; round += 1) {
