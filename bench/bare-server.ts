@@ -1,6 +1,9 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
+import {fileURLToPath} from 'node:url'
 import {freePort} from '../test/support/live-server.js'
+
+const script = fileURLToPath(new URL('./bare-process.js', import.meta.url))
 
 /**
  * What `node:http` can do: processes that send as many bytes for any request, or 304 where the client has an ETag.
@@ -8,29 +11,15 @@ import {freePort} from '../test/support/live-server.js'
  */
 export async function bareServer(length: number, workers = 1) {
   const port = await freePort()
-  const script = `
-    const cluster = require('node:cluster')
-    if (cluster.isPrimary && ${workers} > 1) {
-      let listening = 0
-      cluster.on('listening', () => { if (++listening === ${workers}) console.log('listening') })
-      for (let i = 0; i < ${workers}; i += 1) cluster.fork()
-      process.once('SIGTERM', () => { for (const worker of Object.values(cluster.workers)) worker.kill(); process.exit() })
-    } else {
-      const bytes = Buffer.alloc(${length}, 'x')
-      const etag = '"0123456789abcdef"'
-      const server = require('node:http').createServer((request, response) => {
-        if (request.headers['if-none-match'] === undefined)
-          response.writeHead(200, {etag, 'content-type': 'text/html', 'content-length': bytes.length}).end(bytes)
-        else response.writeHead(304, {etag}).end()
-      })
-      server.listen(${port}, '127.0.0.1', () => { if (cluster.isPrimary) console.log('listening') })
-    }`
-  const child = spawn(process.execPath, ['-e', script], {stdio: ['ignore', 'pipe', 'inherit']})
-  await once(child.stdout, 'data')
+  const child = spawn(process.execPath, [script, String(port), String(length), String(workers)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [outcome] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as unknown[]
+  if (typeof outcome === 'number') throw new Error(`the bare server ended with ${outcome}`)
   return {
     url: `http://127.0.0.1:${port}/`,
     [Symbol.asyncDispose]: async () => {
-      child.kill()
+      child.kill() // workers leave without their first process
       await once(child, 'exit')
     },
   }
