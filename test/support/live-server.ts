@@ -61,6 +61,8 @@ export async function liveServer(
   return startServer(file, port, extraArguments)
 }
 
+const mostOfLog = 64 << 20
+
 /** Starts `ppc-serve FILE` and waits until it answers. */
 export async function startServer(
   file: string,
@@ -81,7 +83,10 @@ export async function startServer(
     {stdio: ['ignore', 'ignore', 'pipe']},
   )
   let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+    if (log.length > mostOfLog) log = log.slice(mostOfLog / -2) // millions of requests are more than a string can hold
+  })
   const url = `http://127.0.0.1:${port}`
   const exited = once(child, 'exit')
   await untilServed(child, `${url}/health`, {log: () => log})
