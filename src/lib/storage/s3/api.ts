@@ -33,13 +33,7 @@ export class S3Api {
 
   /** Undefined where a proxy is in between: requests to it have another form. */
   get heads(): HeadConnections | undefined {
-    const scheme = schemeOf(this.settings)
-    if (this.#heads === undefined && proxyOf(scheme, this.settings) === undefined) {
-      const {httpAgent, httpsAgent} = this.connections
-      const agent = scheme === 'https' ? httpsAgent : httpAgent
-      this.#heads = new HeadConnections(agent, this.address, this.connections)
-    }
-    return this.#heads
+    return (this.#heads ??= this.#connectHeads())
   }
 
   sdk(): Promise<S3Sdk> {
@@ -64,6 +58,13 @@ export class S3Api {
     this.#client?.destroy()
     this.#heads?.destroy()
     for (const agent of [this.connections.httpAgent, this.connections.httpsAgent]) agent.destroy()
+  }
+
+  #connectHeads(): HeadConnections | undefined {
+    const scheme = schemeOf(this.settings)
+    if (proxyOf(scheme, this.settings) !== undefined) return undefined
+    const {httpAgent, httpsAgent} = this.connections
+    return new HeadConnections(scheme === 'https' ? httpsAgent : httpAgent, this.address, this.connections)
   }
 
   async #load(): Promise<S3Sdk> {

@@ -39,7 +39,7 @@ export function signHeaders(
 }
 
 /** As the signature counts a value: without blanks around it, and with one where there are several. */
-const oneBlank = (value: string): string =>
-  value.includes('  ') || value.startsWith(' ') || value.endsWith(' ')
-    ? value.trim().replace(/ {2,}/g, ' ')
-    : value
+function oneBlank(value: string): string {
+  const text = value.trim()
+  return text.includes('  ') ? text.replace(/ {2,}/g, ' ') : text
+}

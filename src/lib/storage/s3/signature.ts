@@ -30,7 +30,7 @@ export function signatureOf(
   scope: string,
 ): string {
   const text = ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n')
-  return createHmac('sha256', keyFor(secretAccessKey, scope)).update(text).digest('hex')
+  return hmac(keyFor(secretAccessKey, scope), text).toString('hex')
 }
 
 export const sha256 = (content: string | Buffer): string => hash('sha256', content, 'hex')
