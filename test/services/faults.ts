@@ -44,6 +44,8 @@ export interface FaultRule {
   readonly nth?: number
   /** Only the first n of them. */
   readonly first?: number
+  /** Only the first n of each method and path. */
+  readonly firstOfEach?: number
   /** Every n-th of them. */
   readonly every?: number
   /** Between 0 and 1: each of them with this probability. */
@@ -60,6 +62,8 @@ export function s3Error(status: number, code: string, message = code): Fault {
 export class FaultChooser {
   /** How many requests each rule's conditions have agreed with. */
   readonly #counts = new WeakMap<FaultRule, number>()
+  /** The same of each method and path. */
+  readonly #countsOfEach = new WeakMap<FaultRule, Map<string, number>>()
   readonly #random: () => number
 
   constructor(seed: number) {
@@ -81,8 +85,16 @@ export class FaultChooser {
     this.#counts.set(rule, count)
     if (rule.nth !== undefined && count !== rule.nth) return false
     if (rule.first !== undefined && count > rule.first) return false
+    if (rule.firstOfEach !== undefined && this.#countOfEach(rule, request) > rule.firstOfEach) return false
     if (rule.every !== undefined && count % rule.every !== 0) return false
     return rule.probability === undefined || this.#random() < rule.probability
+  }
+
+  #countOfEach(rule: FaultRule, {method, path}: SeenRequest): number {
+    const counts = this.#countsOfEach.get(rule) ?? new Map<string, number>()
+    const count = (counts.get(`${method} ${path}`) ?? 0) + 1
+    this.#countsOfEach.set(rule, counts.set(`${method} ${path}`, count))
+    return count
   }
 }
 

@@ -200,9 +200,12 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
     it('stores, reads, lists and deletes through resets and 503s', async () => {
       await using network = await flaky({})
       const {proxy, store} = network
+      // No request meets more of them than attempts are made: uploads have one path together.
       proxy.faults = [
-        {fault: answer503, every: 3},
-        {fault: {kind: 'reset'}, every: 4},
+        {fault: answer503, method: 'POST', first: 3},
+        {fault: {kind: 'reset'}, method: 'POST', first: 6},
+        {fault: answer503, firstOfEach: 1},
+        {fault: {kind: 'reset'}, firstOfEach: 3},
       ]
       const names = Array.from({length: 20}, (_, index) => `bad/f-${index}.zip`)
       await Promise.all(names.map(name => store.put(name, bodyOf(name), {replace: false})))
