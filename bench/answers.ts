@@ -1,13 +1,8 @@
 import {execFile} from 'node:child_process'
 import {readFile} from 'node:fs/promises'
 import {promisify} from 'node:util'
-import {
-  freePort,
-  liveServer,
-  startServer,
-  testPassword,
-  type LiveServer,
-} from '../test/support/live-server.js'
+import {freePort} from '../test/support/free-port.js'
+import {liveServer, startServer, testPassword, type LiveServer} from '../test/support/live-server.js'
 import {program} from '../test/support/needs.js'
 import {tempDir} from '../test/support/temp.js'
 import {bareServer} from './bare-server.js'

@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {fileURLToPath} from 'node:url'
-import {freePort} from '../test/support/live-server.js'
+import {freePort} from '../test/support/free-port.js'
 
 const script = fileURLToPath(new URL('./bare-process.js', import.meta.url))
 

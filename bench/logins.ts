@@ -1,13 +1,8 @@
 import {openBackends} from '../src/lib/backends.js'
 import {hashPassword, verifyPassword} from '../src/lib/access/passwords/index.js'
 import {readConfig} from '../src/lib/config/config.js'
-import {
-  freePort,
-  liveServer,
-  startServer,
-  testPassword,
-  testPasswordHash,
-} from '../test/support/live-server.js'
+import {freePort} from '../test/support/free-port.js'
+import {liveServer, startServer, testPassword, testPasswordHash} from '../test/support/live-server.js'
 import {tempDir} from '../test/support/temp.js'
 import {fillStorage} from './data.js'
 import {wrk} from './pages.js'

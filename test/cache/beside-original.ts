@@ -1,6 +1,7 @@
 import {mkdir, writeFile} from 'node:fs/promises'
 import type {OddPackage} from '../support/odd-packages.js'
-import {freePort, testPassword, testPasswordHash} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
+import {testPassword, testPasswordHash} from '../support/live-server.js'
 import {startOriginal} from '../support/original.js'
 import {tempDir} from '../support/temp.js'
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {after, before, describe, it} from 'node:test'
-import {freePort, startServer} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
+import {startServer} from '../support/live-server.js'
 import {needs} from '../support/needs.js'
 import {
   editConfig,

@@ -5,7 +5,8 @@ import {mkdir, readdir, writeFile} from 'node:fs/promises'
 import {connect} from 'node:net'
 import {join} from 'node:path'
 import {after, before, describe, it} from 'node:test'
-import {freePort, startServer, type LiveServer} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
+import {startServer, type LiveServer} from '../support/live-server.js'
 import {needs, program} from '../support/needs.js'
 import {
   copyConfig,

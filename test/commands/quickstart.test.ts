@@ -3,7 +3,7 @@ import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {readFile, readdir, stat, writeFile} from 'node:fs/promises'
 import {describe, it} from 'node:test'
-import {freePort} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
 import {tempDir} from '../support/temp.js'
 import {binPath, sqlConfig, tool} from './tool.js'
 

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {freePort} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
 import {redisCli, startRedisServer} from './redis.js'
 import type {Service} from './service.js'
 import {startSeveral} from './several.js'

@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {freePort} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
 import {program} from '../support/needs.js'
 import {makeCertificate} from './certificate.js'
 import type {Service} from './service.js'

@@ -5,7 +5,7 @@ import {connect} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {freePort} from '../support/live-server.js'
+import {freePort} from '../support/free-port.js'
 import type {Service} from './service.js'
 
 /**

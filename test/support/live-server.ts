@@ -1,8 +1,8 @@
 import {spawn, type ChildProcess} from 'node:child_process'
 import {once} from 'node:events'
 import {writeFile} from 'node:fs/promises'
-import {createServer} from 'node:net'
 import {join} from 'node:path'
+import {freePort} from './free-port.js'
 import {repoRoot} from './paths.js'
 import {untilServed} from './until-served.js'
 
@@ -10,16 +10,6 @@ import {untilServed} from './until-served.js'
 export const testPassword = 'correct horse'
 export const testPasswordHash =
   '$6$rounds=1000$PhN21P3zim8aKqPW$0qXBY7wet97fZEix.Y/NkU6PIh.FrYx4vHXt3G7y2W8ynSRjk/5Y1M.6liLDg5W.28qAgjsjrC1Vj0K.QAVv11'
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
 
 export interface LiveServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, without a trailing slash. */
