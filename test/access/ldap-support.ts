@@ -1,9 +1,10 @@
 import {once} from 'node:events'
-import {connect, createServer, type AddressInfo, type Socket} from 'node:net'
+import {connect, createServer, type Socket} from 'node:net'
 import type {Access} from '../../src/lib/access/access.js'
 import {openLdapAccess} from '../../src/lib/access/ldap/ldap.js'
 import {AccessPolicy} from '../../src/lib/access/policy.js'
 import type {Config} from '../../src/lib/config/config.js'
+import {freePort} from '../support/free-port.js'
 import {configWith, tempDir} from '../support/temp.js'
 
 /** A config that names a directory, without a place for its file. */
@@ -76,8 +77,8 @@ export async function openGate(targetPort: number): Promise<Gate> {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')
   }
-  await listen(0)
-  const {port} = server.address() as AddressInfo
+  const port = await freePort() // one that nobody else is given while it is closed
+  await listen(port)
   const gate: Gate = {
     url: `ldap://127.0.0.1:${port}`,
     state: 'open',

@@ -21,6 +21,7 @@ import {startService, type Service} from '../services/index.js'
 import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true'
 const region = 'us-east-1'
@@ -204,18 +205,15 @@ for (const player of ['moto', 'ministack'] as const)
         const secret = newSecret()
         await using access = await open(secret)
         await access.writer?.addAccount(bob)
-        proxy.faults = [
-          {
-            ...isFor('PutSecretValue'),
-            fault: {kind: 'delay', ms: 200},
-            nth: 1,
-          },
-        ]
+        let release = () => {}
+        const until = new Promise<void>(resolve => (release = resolve))
+        proxy.faults = [{...isFor('PutSecretValue'), fault: {kind: 'hold', until}, nth: 1}]
         proxy.requests.length = 0
         const adding = access.writer?.addAccount({...bob, username: 'carol'})
-        while (!actions().includes('PutSecretValue')) await new Promise(resolve => setTimeout(resolve, 5))
-        const written = overwrite(secret, '{"users": {"zoe": "z"}, "note": "by pypicloud"}')
-        await Promise.all([adding, written])
+        await waitFor('it has read, and writes', () => actions().includes('PutSecretValue'))
+        await overwrite(secret, '{"users": {"zoe": "z"}, "note": "by pypicloud"}')
+        release()
+        await adding
         proxy.faults = []
         const {users, note} = JSON.parse(await valueOf(secret)) as {users: object; note: string}
         assert.deepEqual(Object.keys(users), ['zoe', 'carol'])

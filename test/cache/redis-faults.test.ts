@@ -58,8 +58,9 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
         (error: unknown) => error,
       ),
     )
-    first.kill('SIGKILL')
+    const killed = first.end()
     const results = await Promise.all(writes)
+    await killed
     assert.ok(results.every(result => typeof result === 'number' || result instanceof Unavailable))
     for (const work of [
       () => cache.listFiles('lib'),
@@ -72,7 +73,7 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
     }
     await using second = startAt(port, dir.path)
     await insist(() => cache.check())
-    assert.equal(second.exitCode, null)
+    assert.equal(second.process.exitCode, null)
     assert.equal(await cache.getState(completeMark), undefined)
     assert.notEqual(await cache.changeToken(), token)
     const rows = new Set((await cache.listFiles('lib')).map(({filename}) => filename))
@@ -90,10 +91,10 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
     await cache.save([file])
     await cache.setState(completeMark, 'now')
     const token = await cache.changeToken()
-    first.kill('SIGKILL')
+    await first.end() // it has the port until then
     await using second = startAt(port, dir.path, inMemory)
     await insist(() => cache.check())
-    assert.equal(second.exitCode, null)
+    assert.equal(second.process.exitCode, null)
     assert.notEqual(await cache.changeToken(), token)
     assert.equal(await cache.getState(completeMark), undefined)
     assert.deepEqual(await cache.listProjects(), [])
@@ -105,19 +106,23 @@ describe('a Redis server that is away', needs('redis', 'redis-cli'), () => {
 
 const onDisk = ['--appendonly', 'yes', '--appendfsync', 'always']
 const inMemory = ['--save', '']
+interface KilledAtTheEnd extends AsyncDisposable {
+  readonly process: ChildProcess
+  /** Kills it and waits until it has ended. */
+  end(): Promise<void>
+}
 /** A server that by default writes each change to its disk, on a port that another one had before. Ends with the block. */
-function startAt(port: number, directory: string, kept = onDisk): ChildProcess & AsyncDisposable {
+function startAt(port: number, directory: string, kept = onDisk): KilledAtTheEnd {
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
   const child = spawn(program('redis'), [...settings, ...kept], {
     stdio: 'ignore',
   })
   const exited = once(child, 'exit')
-  return Object.assign(child, {
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await exited
-    },
-  })
+  const end = async () => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  return {process: child, end, [Symbol.asyncDispose]: end}
 }
 const close = (cache: Cache) => cache[Symbol.asyncDispose]()
 

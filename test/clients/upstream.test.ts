@@ -9,6 +9,7 @@ import {liveServer, startServer, testPassword, type LiveServer} from '../support
 import {needs, program} from '../support/needs.js'
 import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
+import {waitFor} from '../support/wait.js'
 import {buildSdist, buildWheel, type BuiltFile} from '../support/wheels.js'
 
 const basic = `Basic ${Buffer.from(`writer:${testPassword}`).toString('base64')}`
@@ -134,15 +135,14 @@ describe('real clients of a server that caches another one', () => {
         .log()
         .split('\n')
         .filter(line => line.includes(`/${sdist}"`)).length
-    for (const end = performance.now() + 10_000; fetches() === 0 && performance.now() < end;) await sleep(50)
+    await waitFor('the log says that it was fetched', () => fetches() > 0)
     await sleep(200) // a second one would be written by now
     assert.equal(fetches(), 1, upstream.log())
   })
 
   it('a server that starts counts what is mixed, and no log holds a password', async () => {
     await using again = await startServer(temp.join('own', 'server.ini'), await freePort())
-    for (const end = performance.now() + 10_000; !again.log().includes('mixes') && performance.now() < end;)
-      await sleep(50)
+    await waitFor('the log says what is mixed', () => again.log().includes('mixes'))
     assert.match(again.log(), /always_show_upstream mixes 1 project that is published here/)
     assert.ok(!(server.log() + upstream.log() + again.log()).includes(testPassword))
   })

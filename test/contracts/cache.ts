@@ -405,13 +405,11 @@ const start = (place: Elsewhere, job: CacheJob) =>
     {execArgv: []},
   )
 
-/** What a child sends first. Rejects when it ends without a word. */
+/** What a child sends first. Rejects when it ends without a word; its exit may be told before its last message is read. */
 const told = (child: ChildProcess): Promise<unknown> =>
   new Promise((resolve, reject) => {
     child.once('message', resolve)
-    child.once('exit', (code, signal) => {
-      reject(new Error(`the other process ended with ${String(code ?? signal)} before it was done`))
-    })
+    child.once('disconnect', () => reject(new Error('the other process ended before it was done')))
   })
 
 /** Asks again while it is held, for half a minute. */

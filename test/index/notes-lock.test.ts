@@ -29,7 +29,9 @@ describe('A lock in the notes of a storage', () => {
     await assert.rejects(dir.lock('the second'), {name: 'LockHeld', message: /by the first/})
     const beating = setInterval(() => void dir.notes.changeLock('rebuild', later).catch(() => undefined), 10)
     await dir.notes.changeLock('rebuild', () => ({owner: 'far', token: 't', place: 'far', pid: 1, beat: 1}))
-    const other = acquireNotesLock(dir.store, 'rebuild', {owner: 'x', times})
+    // however slow the disk is on which it beats
+    const patient = {...times, deadAfterMs: 60_000}
+    const other = acquireNotesLock(dir.store, 'rebuild', {owner: 'x', times: patient})
     await assert.rejects(other, LockHeld).finally(() => clearInterval(beating))
     await first?.[Symbol.asyncDispose]()
     await using third = await dir.lock('the third')

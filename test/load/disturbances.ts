@@ -38,7 +38,7 @@ export async function disturb(
       const workers = await childrenOf(chance.oneOf(serverPids))
       if (workers.length === 0) continue
       tell('a worker is killed')
-      process.kill(chance.oneOf(workers), 'SIGKILL')
+      await killTree(chance.oneOf(workers))
     } else if (kind === 'kill' && victim.mayDie) {
       const ms = chance.between(0, 2500)
       tell(`the ${name} is killed, and away for ${ms} ms`)

@@ -338,7 +338,8 @@ describe('big files of a directory', () => {
         assert.equal(hash.digest('hex'), createHash('sha256').update(bytes).digest('hex'))
       }
     }
-    const descriptors = await readdir(`/proc/${server.process.pid}/fd`)
-    assert.ok(descriptors.length < 60, `${descriptors.length} open files`)
+    await waitFor('few files are open', async () => {
+      return (await readdir(`/proc/${server.process.pid}/fd`)).length < 60
+    })
   })
 })

@@ -42,9 +42,9 @@ describe('/readyz', needs('redis'), () => {
 /** Asks on and on, each time with three seconds of patience, until the status is that. */
 const fetchUntil = (url: string, status: number): Promise<Record<string, string>> =>
   waitFor(`${url} answers ${status}`, async () => {
-    const answer = await fetch(url, {signal: AbortSignal.timeout(3000)})
-    const parts = (await answer.json().catch(() => ({}))) as Record<string, string>
-    return answer.status === status && parts
+    const answer = await fetch(url, {signal: AbortSignal.timeout(3000)}).catch(() => undefined)
+    const parts = (await answer?.json().catch(() => ({}))) as Record<string, string>
+    return answer?.status === status && parts
   })
 
 describe('/metrics', () => {

@@ -37,7 +37,7 @@ interface Child extends AsyncDisposable {
   readonly exit: Promise<[number | null, NodeJS.Signals | null]>
 }
 
-async function start(config: string, workers = 1, grace = 10): Promise<Child> {
+async function start(config: string, workers = 1, grace = 60): Promise<Child> {
   const child = spawn(process.execPath, [childFile, config, String(workers), String(grace)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -51,6 +51,7 @@ export async function startFaultProxy(target: string, options: FaultProxyOptions
     if (fault?.kind === 'hang') return
     const heldBackMs = proxy.delayMs + (fault?.kind === 'delay' ? fault.ms : 0)
     if (heldBackMs > 0) await sleep(heldBackMs, undefined, {ref: false})
+    if (fault?.kind === 'hold') await fault.until
     if (incoming.socket.destroyed) return
     if (fault?.kind === 'reset' && fault.afterBytes === undefined) incoming.socket.resetAndDestroy()
     else if (fault?.kind === 'answer') {

@@ -2,6 +2,8 @@
 export type Fault =
   /** Passes it on after this long. */
   | {readonly kind: 'delay'; readonly ms: number}
+  /** Passes it on when that has happened. */
+  | {readonly kind: 'hold'; readonly until: Promise<unknown>}
   /** Answers itself; the target never hears of the request. */
   | {
       readonly kind: 'answer'

@@ -1,11 +1,13 @@
-import {existsSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 /** Reaches a server and the processes that it has started, each of which may have a group of its own. */
 export async function signalAll(pid: number, signal: NodeJS.Signals): Promise<void> {
-  if (!existsSync(`/proc/${pid}`)) return // it has just ended
-  process.kill(pid, signal)
+  try {
+    process.kill(pid, signal)
+  } catch {
+    return // it has just ended
+  }
   if (signal === 'SIGSTOP') await untilStopped(pid) // it starts no others after they are counted
   for (const child of await childrenOf(pid)) await signalAll(child, signal)
 }

@@ -270,14 +270,16 @@ describe('azure-blob', needs('azurite'), () => {
       store.put(key, bodyOf(bytes), {replace, metadata: {name: 'f', version: '1'}})
 
     it('uploads and downloads come through whole', async () => {
+      const cutUpload = {kind: 'cut-upload', afterBytes: 100_000} as const
+      const busy = {kind: 'answer', status: 503, headers: {'x-ms-error-code': 'ServerBusy'}} as const
       proxy.faults = [
-        {method: 'PUT', every: 4, fault: {kind: 'cut-upload', afterBytes: 100_000}},
-        {
-          method: 'PUT',
-          every: 5,
-          fault: {kind: 'answer', status: 503, headers: {'x-ms-error-code': 'ServerBusy'}},
-        },
-        {method: 'PUT', every: 6, fault: {kind: 'lose-answer'}},
+        // no request meets more of them than attempts are made
+        {method: 'PUT', path: 'big', first: 2, fault: cutUpload},
+        {method: 'PUT', path: 'big', first: 3, fault: busy},
+        {method: 'PUT', path: 'big', first: 5, fault: {kind: 'lose-answer'}},
+        {method: 'PUT', path: /small-[036]/, firstOfEach: 1, fault: cutUpload},
+        {method: 'PUT', path: /small-[147]/, firstOfEach: 1, fault: busy},
+        {method: 'PUT', path: /small-[25]/, firstOfEach: 1, fault: {kind: 'lose-answer'}},
         {method: 'GET', first: 2, fault: {kind: 'reset', afterBytes: 3_000_000}},
         {method: 'GET', nth: 3, fault: {kind: 'truncate', afterBytes: 2_000_000}},
         {method: 'GET', nth: 4, fault: {kind: 'reset'}},

@@ -59,10 +59,19 @@ const filesIn = async (directory: string) =>
   (await readdir(`${directory}/ppc-disk-cache/files`, {recursive: true, withFileTypes: true}))
     .filter(entry => entry.isFile())
     .map(entry => `${entry.parentPath}/${entry.name}`)
+/** Sizes of the whole files, by what tells a file from a later one in its place. */
+const sizesIn = async (directory: string) => {
+  const sizes = new Map<string, number>()
+  for (const path of await filesIn(directory)) {
+    const found = await stat(path).catch(() => undefined)
+    if (found) sizes.set(`${found.ino} ${found.birthtimeMs} ${path}`, found.size)
+  }
+  return sizes
+}
+/** Of the files that were there all the time between two looks: one look takes long enough to see a file and its successor. */
 const bytesIn = async (directory: string) => {
-  let sum = 0
-  for (const path of await filesIn(directory)) sum += (await stat(path).catch(() => undefined))?.size ?? 0
-  return sum
+  const [before, after] = [await sizesIn(directory), await sizesIn(directory)]
+  return [...before].reduce((sum, [file, size]) => sum + (after.has(file) ? size : 0), 0)
 }
 const reader = (directory: string, maxSize: number, rounds: number, seed: number) =>
   spawn(
