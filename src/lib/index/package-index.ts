@@ -12,6 +12,7 @@ import {ObjectMissing, type ByteRange, type ObjectStore, type StoredObject} from
 import {dropProvenance} from './attestations.js'
 import {CoreMetadataReader} from './core-metadata.js'
 import {FileLinks} from './file-links.js'
+import {KnownCaches} from './known-caches.js'
 import {Notes} from './notes.js'
 import {ProjectNotes} from './project-notes.js'
 import {forgetRow, Publishing} from './publishing.js'
@@ -47,7 +48,7 @@ export class PackageIndex {
     this.#cache = cache
     this.#keepsHashes = config.core.calculatePackageHashes
     this.notes = new Notes(storage)
-    this.wholeness = new Wholeness(cache)
+    this.wholeness = new Wholeness(cache, new KnownCaches(this.notes, cache))
     this.projectNotes = new ProjectNotes(this.notes, cache, this.wholeness)
     this.links = new FileLinks(this.#storage)
     this.coreMetadata = new CoreMetadataReader(this)

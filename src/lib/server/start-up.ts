@@ -28,10 +28,17 @@ export function keepCacheComplete(
   return {begun, ended: goOn(context, signal, first)}
 }
 
-async function goOn(context: Context, signal: AbortSignal, first: Promise<boolean>): Promise<void> {
+/** What became of one look at the cache. `unknown`: it could not be asked. */
+type Outcome = 'whole' | 'failed' | 'unknown'
+
+async function goOn(context: Context, signal: AbortSignal, first: Promise<Outcome>): Promise<void> {
   let pauseMs = shortestPauseMs
-  for (let filled = await first; !signal.aborted; filled = await fillCacheIfIncomplete(context, signal)) {
-    pauseMs = filled ? shortestPauseMs : Math.min(pauseMs * 2, longestPauseMs)
+  for (
+    let outcome = await first;
+    !signal.aborted;
+    outcome = await fillCacheIfIncomplete(context, signal, outcome)
+  ) {
+    pauseMs = outcome === 'failed' ? Math.min(pauseMs * 2, longestPauseMs) : shortestPauseMs
     await pause(pauseMs, signal)
   }
 }
@@ -50,38 +57,57 @@ export async function tellMixedNames({cache, origin, log}: Context): Promise<voi
   }
 }
 
-/** @returns false when it failed. */
-async function fillCacheIfIncomplete(context: Context, signal: AbortSignal): Promise<boolean> {
+/** @param before what became of the last look: that the cache is away is said once. */
+async function fillCacheIfIncomplete(
+  context: Context,
+  signal: AbortSignal,
+  before?: Outcome,
+): Promise<Outcome> {
   const {index, log} = context
   try {
-    if (await index.wholeness.isComplete()) return true
-    await index.wholeness.begin()
+    if (await index.wholeness.isComplete()) return await remembered(context)
+  } catch (error) {
+    if (before !== 'unknown' && !signal.aborted)
+      log.warn({err: wordsOf(error)}, 'whether the list of files is whole can not be told now')
+    return 'unknown'
+  }
+  try {
     log.info('the cache is not complete: it is rebuilt from the storage')
     const report = await rebuildCache(index.rebuildParts, {owner: rebuildOwner(), signal})
-    if (report.complete) log.info({report}, 'the cache is complete')
-    else {
-      const {unread, oddities} = report
-      log.warn(
-        {unread, first: oddities[0]},
-        'the cache is not complete: ppc-rebuild-cache lists what can not be read',
-      )
+    if (report.complete) {
+      log.info({report}, 'the cache is complete')
+      return await remembered(context)
     }
-    return report.complete
+    const {unread, oddities} = report
+    log.warn(
+      {unread, first: oddities[0]},
+      'the cache is not complete: ppc-rebuild-cache lists what can not be read',
+    )
+    return 'failed'
   } catch (error) {
-    if (signal.aborted) return true
+    if (signal.aborted) return 'whole'
     if (error instanceof LockHeld) return untilOthersHave(context, signal)
-    const err = error instanceof PpcError ? error.message : error
-    log.error({err}, 'the cache could not be rebuilt: run ppc-rebuild-cache')
-    return false
+    log.error({err: wordsOf(error)}, 'the cache could not be rebuilt: run ppc-rebuild-cache')
+    return 'failed'
   }
 }
 
+/** The storage knows from now on that this cache was complete. Where it can not note it, who has seen it knows alone. */
+async function remembered({index, log}: Context): Promise<'whole'> {
+  await index.wholeness.noteComplete().catch((error: unknown) => {
+    log.warn({err: wordsOf(error)}, 'the storage can not note that the cache was complete')
+  })
+  return 'whole'
+}
+
+const wordsOf = (error: unknown): unknown => (error instanceof PpcError ? error.message : error)
+
 /** As long as another one fills the cache, for a while. */
-async function untilOthersHave({index}: Context, signal: AbortSignal): Promise<true> {
+async function untilOthersHave({index}: Context, signal: AbortSignal): Promise<'whole'> {
   const giveUpAt = performance.now() + shortestPauseMs
   while (!signal.aborted && performance.now() < giveUpAt) {
     if (await index.wholeness.isComplete().catch(() => true)) break
     await pause(100, signal)
   }
-  return true
+  return 'whole'
 }

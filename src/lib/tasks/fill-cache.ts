@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto'
-import {completeMark, type Cache} from '../cache/cache.js'
+import {completeMark, fillingMark, type Cache} from '../cache/cache.js'
 import {UsageError} from '../errors.js'
+import {isFilling} from '../index/wholeness.js'
 import type {DistFile} from '../packaging/dist-file.js'
 import {hasSameMembers} from './rebuild/merge.js'
 import {lockExpiresAfterSeconds} from './rebuild/options.js'
@@ -15,6 +16,9 @@ export interface FillOptions {
   readonly onProgress?: (read: number) => void
   readonly onChange?: (kind: 'added' | 'updated', file: DistFile) => void
 }
+
+/** What is read of the cache that the rows come from. */
+export type FillSource = Pick<Cache, 'name' | 'listAllFiles' | 'getState' | 'remembers'>
 
 export interface FillReport {
   readonly dryRun: boolean
@@ -35,7 +39,11 @@ const rowsPerBatch = 1000
  * storage. Rows that only the target has stay, and so do those that somebody writes meanwhile.
  * @throws {UsageError} when both are one database. @throws {LockHeld} while a rebuild of the target runs.
  */
-export async function fillCache(source: Cache, target: Cache, options: FillOptions): Promise<FillReport> {
+export async function fillCache(
+  source: FillSource,
+  target: Cache,
+  options: FillOptions,
+): Promise<FillReport> {
   const start = performance.now()
   await using lock = options.dryRun
     ? undefined
@@ -48,6 +56,8 @@ export async function fillCache(source: Cache, target: Cache, options: FillOptio
     lock?.signal.throwIfAborted()
   }
   if (lock) await refuseSame(source, target)
+  const wasEmpty = lock !== undefined && !(await isComplete(target)) && (await target.countFiles()) === 0
+  if (wasEmpty) await target.setState(fillingMark, new Date().toISOString(), {lock})
   const count = {added: 0, updated: 0, unchanged: 0, newer: 0}
   const wasComplete = await isComplete(source)
 
@@ -82,16 +92,19 @@ export async function fillCache(source: Cache, target: Cache, options: FillOptio
   // asked again: a rebuild of pypicloud may have dropped the rows while they were read
   const complete = wasComplete && (await isComplete(source))
   if (lock && complete) await target.setState(completeMark, new Date().toISOString(), {lock})
+  if (lock && (complete || (wasEmpty && !(await isFilling(source))))) {
+    await target.setState(fillingMark, undefined, {lock})
+  }
   return {dryRun: !lock, ...count, complete, seconds: (performance.now() - start) / 1000}
 }
 
-const isComplete = async (cache: Cache): Promise<boolean> =>
+const isComplete = async (cache: Pick<Cache, 'getState'>): Promise<boolean> =>
   (await cache.getState(completeMark)) !== undefined
 
 /** One database can be written in two ways: what is noted in the target must not turn up in the source. */
-async function refuseSame(source: Cache, target: Cache): Promise<void> {
+async function refuseSame(source: FillSource, target: Cache): Promise<void> {
   const note = randomUUID()
-  const key = 'filling'
+  const key = 'same'
   await target.setState(key, note)
   try {
     if ((await source.getState(key)) !== note) return

@@ -16,6 +16,8 @@ export const summaryKey = (project: string): string => `pypicloud:summary:${proj
 export const lockKey = (name: string): string => `ppc-toolkit:{pypicloud}:lock:${name}`
 /** A hash: facts, and to which rows on which server they belong. */
 export const stateKey = 'ppc-toolkit:{pypicloud}:state'
+/** The field of a fact in it. */
+export const factField = (key: string): string => `fact:${key}`
 /** A set: file names of the rows that bear witness to the facts. */
 export const witnessesKey = 'ppc-toolkit:{pypicloud}:witnesses'
 

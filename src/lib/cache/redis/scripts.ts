@@ -1,6 +1,7 @@
+import {fillingMark} from '../cache.js'
 import {script} from './connection.js'
 import {signatureFields, noRow} from './rows.js'
-import {filesKey, namesKey, rowKey, summaryKey, witnessField} from './keys.js'
+import {factField, filesKey, namesKey, rowKey, summaryKey, witnessField} from './keys.js'
 
 /** What scripts answer in place of a result. */
 export const refusal = {
@@ -187,14 +188,18 @@ return 1
 `)
 
 /**
- * Sets or takes back facts. KEYS: lock, state, witnesses. ARGV: token, milliseconds, 1 to forget all that was known,
- * how many witnesses follow, these, then field and value pairs; a field alone is taken back.
+ * Sets or takes back facts. KEYS: lock, state, witnesses. ARGV: token, milliseconds, 1 to forget all that was known but
+ * that it is being filled, how many witnesses follow, these, then field and value pairs; a field alone is taken back.
  */
 export const changeState = script(`${common}
 if not lockIsOurs(KEYS[1], ARGV[1]) then return ${lua(refusal.lockLost)} end
 local witnesses = tonumber(ARGV[4])
 renewLock(KEYS[1], ARGV[1], ARGV[2])
-if ARGV[3] == '1' then redis.call('DEL', KEYS[2], KEYS[3]) end
+if ARGV[3] == '1' then
+  local filling = redis.call('HGET', KEYS[2], ${lua(factField(fillingMark))})
+  redis.call('DEL', KEYS[2], KEYS[3])
+  if filling then redis.call('HSET', KEYS[2], ${lua(factField(fillingMark))}, filling) end
+end
 for i = 5, 4 + witnesses do redis.call('SADD', KEYS[3], ARGV[i]) end
 for i = 5 + witnesses, #ARGV, 2 do
   if ARGV[i + 1] then redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) else redis.call('HDEL', KEYS[2], ARGV[i]) end

@@ -1,7 +1,7 @@
 import {randomUUID} from 'node:crypto'
 import type {WriteOptions} from '../cache.js'
 import type {RedisConnection} from './connection.js'
-import {filesKey, namesKey, rowKey, stateKey, witnessesKey, witnessField} from './keys.js'
+import {factField, filesKey, namesKey, rowKey, stateKey, witnessesKey, witnessField} from './keys.js'
 import {lockArguments, loseLock} from './lock.js'
 import {changeState, markWitness, refusal} from './scripts.js'
 import {serverIdentity} from './server.js'
@@ -14,7 +14,7 @@ const wantedWitnesses = 3
  * along: what drops everything drops them too, and what writes them again does not know that field. Witnesses that we
  * remove are replaced; when anybody else has removed one, the facts end too early rather than too late. They also end
  * with the server's process, since one that comes back, or takes over from another, may lack the last writes, and when
- * a server that is allowed to evicts keys.
+ * a server that is allowed to evicts keys. That the rows are a part stays true through all of that.
  * ```
  * ppc-toolkit:{pypicloud}:state      server, witness, fact:complete …
  * ppc-toolkit:{pypicloud}:witnesses  file names
@@ -36,7 +36,7 @@ export class RedisState {
   /** Whether the key is there, or without one any, whatever it is about: a Redis that comes back empty has none. */
   async remembers(key?: string): Promise<boolean> {
     if (key === undefined) return (await this.connection.send<number>([['exists', stateKey]]))[0] === 1
-    const [value] = await this.connection.send<string | null>([['hget', stateKey, `fact:${key}`]])
+    const [value] = await this.connection.send<string | null>([['hget', stateKey, factField(key)]])
     return value !== null
   }
 
@@ -50,7 +50,7 @@ export class RedisState {
       arrived.push(...(await this.#markRows(witness)))
       head.push('server', await this.#identity(), 'witness', witness)
     }
-    const field = `fact:${key}`
+    const field = factField(key)
     const answer = await this.connection.runScript(
       changeState,
       [held.key, stateKey, witnessesKey],
@@ -74,7 +74,7 @@ export class RedisState {
   /** `witness` is undefined when what we knew was about other rows. */
   async #read(key: string): Promise<{fact: string | null; witness: string | undefined}> {
     const [known, filenames] = (await this.connection.send([
-      ['hmget', stateKey, 'server', 'witness', `fact:${key}`],
+      ['hmget', stateKey, 'server', 'witness', factField(key)],
       ['smembers', witnessesKey],
     ])) as [known: (string | null)[], filenames: string[]]
     const [server, witness, fact = null] = known

@@ -1,4 +1,5 @@
-import {completeMark, type Cache} from '../../cache/cache.js'
+import {completeMark, fillingMark, type Cache} from '../../cache/cache.js'
+import {Wholeness} from '../../index/wholeness.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import {reconcile} from '../rebuild/merge.js'
 
@@ -11,8 +12,11 @@ export class CacheRows {
   #writing: Promise<void> = Promise.resolve()
   #missed = false
   #isDiscarded = false
+  readonly #wholeness: Wholeness
 
-  constructor(private readonly cache: Cache) {}
+  constructor(private readonly cache: Cache) {
+    this.#wholeness = new Wholeness(cache)
+  }
 
   /** @param file as the target lists it now. */
   add(file: DistFile): void {
@@ -53,6 +57,7 @@ export class CacheRows {
     if (await this.isComplete()) return true
     if (this.#missed || (await this.cache.countFiles()) !== files) return false
     await this.cache.setState(completeMark, new Date().toISOString())
+    await this.cache.setState(fillingMark, undefined)
     return true
   }
 
@@ -79,7 +84,7 @@ export class CacheRows {
       const step = reconcile(seen.get(file.filename), file)
       return step.kind === 'unchanged' ? [] : [step.file]
     })
-    if (changed.length > 0) await this.cache.save(changed, {seen})
+    if (changed.length > 0) await this.#wholeness.noting(() => this.cache.save(changed, {seen}))
   }
 
   async #remove(files: readonly DistFile[]): Promise<void> {

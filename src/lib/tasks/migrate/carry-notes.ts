@@ -1,3 +1,4 @@
+import {cachesMember} from '../../index/known-caches.js'
 import {Notes} from '../../index/notes.js'
 import {parseFilename} from '../../packaging/filenames.js'
 import {normalizeName} from '../../packaging/names.js'
@@ -8,7 +9,7 @@ import {replacesAll} from './strategy.js'
 
 /**
  * What the source notes of its files, the target notes too. Names that were published and deleted there stay closed to
- * the upstream index, but for those that have files at either end. Locks stay where they are.
+ * the upstream index, but for those that have files at either end. Locks, and what is known of caches, stay where they are.
  */
 export async function carryNotes(run: Run): Promise<void> {
   try {
@@ -30,6 +31,7 @@ async function carry({ends, plan, selection, report, options}: Run): Promise<voi
   const carried = sealed.filter(name => !plan.hasProject(name))
   if (carried.length > 0) await sealOrWarn(to, carried, report)
   const others = [...noted.others].flatMap(([name, value]) => {
+    if (name === cachesMember) return []
     const part = selectedPart(value, selection.only)
     return part === undefined ? [] : [[name, part] as const]
   })

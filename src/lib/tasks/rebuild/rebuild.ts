@@ -1,7 +1,9 @@
 import pLimit from 'p-limit'
 import {completeMark, fillingMark} from '../../cache/cache.js'
 import {StorageFailed} from '../../errors.js'
+import {KnownCaches} from '../../index/known-caches.js'
 import {Notes} from '../../index/notes.js'
+import {Wholeness} from '../../index/wholeness.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {Oddity} from '../../storage/storage.js'
 import {losesTo} from './doubles.js'
@@ -48,8 +50,16 @@ export async function startRebuild(
 ): Promise<{started: RunState; finished: Promise<RebuildReport>}> {
   const {owner, expireAfterSeconds = lockExpiresAfterSeconds} = options
   const lock = await parts.cache.acquireLock('rebuild', {owner, expireAfterSeconds})
+  const notes = new Notes(parts.storage.store)
   const published = new PublishedRun(parts.cache, lock, options)
-  await published.begin() // whoever asks from now on hears of this run
+  try {
+    // first: to who looks for words of ours, those of this run would be some
+    if (parts.cache.remembers) await new Wholeness(parts.cache, new KnownCaches(notes, parts.cache)).begin()
+    await published.begin() // whoever asks from now on hears of this run
+  } catch (error) {
+    await Promise.resolve(lock[Symbol.asyncDispose]()).catch(() => undefined) // the first failure is the one to report
+    throw error
+  }
   const work = async () => {
     await using held = lock
     const run = new Rebuild(
@@ -61,7 +71,7 @@ export async function startRebuild(
           options.onProgress?.(told)
         },
       },
-      {...parts, lock: held, notes: new Notes(parts.storage.store)},
+      {...parts, lock: held, notes},
     )
     return await published.follow(() => run.run())
   }
@@ -100,7 +110,10 @@ class Rebuild {
     // what is not about these rows any more must not become true again as they fill
     if (this.writing && !wasComplete) await this.#mark(completeMark, undefined)
     const wasEmpty = !wasComplete && (await cache.countFiles()) === 0
-    if (wasEmpty) await this.#mark(fillingMark, new Date().toISOString())
+    if (wasEmpty && this.writing) {
+      // also when only some projects are listed: then a whole run takes it back
+      await cache.setState(fillingMark, new Date().toISOString(), {lock: this.writing.lock})
+    }
     await this.#takeListing()
     await this.#dropGone(!(wasEmpty && (await this.#wasAlone())))
     if (this.#count.unread === 0) await this.#mark(completeMark, new Date().toISOString())

@@ -1,6 +1,8 @@
 import type {Cache} from '../../cache/cache.js'
 import {InvalidInput, Unavailable} from '../../errors.js'
+import {KnownCaches} from '../../index/known-caches.js'
 import {Notes} from '../../index/notes.js'
+import {Wholeness} from '../../index/wholeness.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import {computedKey} from '../../storage/layout.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
@@ -43,9 +45,11 @@ interface Plan {
  */
 export class ObjectSync {
   readonly #notes: Notes
+  readonly #wholeness: Wholeness
 
   constructor(private readonly parts: SyncParts) {
     this.#notes = new Notes(parts.storage.store)
+    this.#wholeness = new Wholeness(parts.cache, new KnownCaches(this.#notes, parts.cache))
   }
 
   /** What `bring` would begin with. Writes nothing. @param key whole, with the prefix of the store. */
@@ -113,7 +117,8 @@ export class ObjectSync {
       return removed ? {...step, sealed} : undefined
     }
     const seen = new Map(row ? [[file.filename, row]] : [])
-    return (await cache.save([file], {seen})).length > 0 ? step : undefined
+    const written = await this.#wholeness.noting(() => cache.save([file], {seen}))
+    return written.length > 0 ? step : undefined
   }
 
   /** Where another object of the same file name would be, which counts now: buckets hold keys with a hash and without. */
