@@ -270,6 +270,24 @@ describe('A directory', () => {
     }
   })
 
+  it('keeps the metadata of a file that can not be removed', needs('root'), async () => {
+    await using dir = await tempDir()
+    const storage = new PackageStorage(await openDirectory(dir.path))
+    const file = fileOf('foo-1.0.zip')
+    await storage.put(file, bodyOf('bytes'), {replace: false})
+    const path = dir.join('foo/1.0/foo-1.0.zip')
+    const metadata = await readFile(`${path}.meta`, 'utf8')
+    execFileSync('mount', ['--bind', path, path]) // what is mounted is in use
+    try {
+      await assert.rejects(storage.delete(file), StorageFailed)
+    } finally {
+      execFileSync('umount', [path])
+    }
+    assert.equal(await readFile(`${path}.meta`, 'utf8'), metadata)
+    await storage.delete(file)
+    assert.deepEqual(await readdir(dir.path), [])
+  })
+
   it('keeps what it has when the disk is full', needs('root'), async () => {
     await using dir = await tempDir()
     const mount = dir.join('small')

@@ -16,7 +16,7 @@ const staleAfterMs = 10_000
 export async function withLock<T>(
   directory: string,
   key: string,
-  work: (stillHeld: () => void) => Promise<T>,
+  work: (stillHeld: () => void) => Promise<T> | T,
 ): Promise<T> {
   const lockfilePath = join(directory, lockName(key))
   let lost = false

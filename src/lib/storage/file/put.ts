@@ -5,13 +5,14 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  renameSync,
   statSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
   type Stats,
 } from 'node:fs'
-import {rename, rm, rmdir} from 'node:fs/promises'
+import {rm, rmdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errorCode, isMissing} from './errors.js'
 import {flush, flushDescriptor, flushDirectory} from '../../flush.js'
@@ -169,32 +170,36 @@ const cannotLink = (error: unknown) =>
   ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')
 
 async function renameObject({root, key, path, bytes, meta}: Staged): Promise<void> {
-  await withLock(root, `${key}/new`, async stillHeld => {
+  await withLock(root, `${key}/new`, stillHeld => {
     if (exists(path)) throw alreadyThere(key)
     stillHeld()
-    await rename(bytes, path)
-    await rename(meta, metaPath(path))
+    renameSync(bytes, path)
+    renameSync(meta, metaPath(path))
   })
 }
 
 async function replaceObject({root, key, path, bytes, meta}: Staged): Promise<void> {
-  await withLock(root, key, async stillHeld => {
+  await withLock(root, key, stillHeld => {
     stillHeld()
-    await rm(metaPath(path), {force: true})
-    await rename(bytes, path)
-    await rename(meta, metaPath(path))
+    // without a pause, in which a kill would leave the file without metadata
+    removeIfThere(metaPath(path))
+    renameSync(bytes, path)
+    renameSync(meta, metaPath(path))
   })
 }
 
 /**
- * Metadata first: what `putFile` adds after the bytes are gone is then never removed here.
- * A crash in between leaves a file without metadata, and the deletion can be repeated.
+ * Bytes first: a crash in between leaves metadata that nobody reads and the next upload removes, never a file without
+ * them. While they are there an upload waits for the lock; where there are none, what comes after the bytes is an
+ * upload's and stays.
  */
 export async function deleteFile(root: string, key: string): Promise<void> {
   const path = join(root, key)
   const removed = await withLock(root, key, async () => {
-    await rm(metaPath(path), {force: true})
-    return rm(path).then(() => true, ignoreMissing)
+    const hadMetadata = exists(metaPath(path))
+    const wasThere = await rm(path).then(() => true, ignoreMissing)
+    if (hadMetadata) await rm(metaPath(path), {force: true})
+    return wasThere
   })
   if (removed) await flushDirectory(dirname(path)).catch(ignoreMissing)
   const kept = await removeEmptyParents(root, dirname(path))
