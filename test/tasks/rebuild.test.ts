@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {cp, mkdir, rename, rm, utimes, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {describe, it} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {completeMark, type Cache} from '../../src/lib/cache/cache.js'
 import {LockHeld, StorageFailed} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
@@ -186,6 +187,14 @@ describe('rebuilding the cache', () => {
     await assert.rejects(index.rebuild(), StorageFailed)
     assert.equal(await index.cache.countFiles(), 20)
     assert.equal((await index.rebuild({allowEmpty: true})).removed, 20)
+  })
+
+  it('begins as soon as the last run is told to have ended, which gives its lock back a moment later', async () => {
+    await using index = await installation()
+    await index.rebuild()
+    const lock = await index.cache.acquireLock('rebuild', {owner: 'the last run'})
+    const [report] = await Promise.all([index.rebuild(), sleep(50).then(() => lock[Symbol.asyncDispose]())])
+    assert.equal(report.complete, true)
   })
 
   it('lets one run at a time, and stops when it is told to, without the complete mark', async () => {

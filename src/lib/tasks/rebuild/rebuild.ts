@@ -1,6 +1,7 @@
+import {setTimeout as sleep} from 'node:timers/promises'
 import pLimit from 'p-limit'
-import {completeMark, fillingMark} from '../../cache/cache.js'
-import {StorageFailed} from '../../errors.js'
+import {completeMark, fillingMark, type Cache, type Lock} from '../../cache/cache.js'
+import {LockHeld, StorageFailed} from '../../errors.js'
 import {KnownCaches} from '../../index/known-caches.js'
 import {Notes} from '../../index/notes.js'
 import {Wholeness} from '../../index/wholeness.js'
@@ -17,7 +18,7 @@ import {
   type RebuildParts,
   type RebuildReport,
 } from './options.js'
-import {PublishedRun, type RunState} from './state.js'
+import {PublishedRun, readRun, type RunState} from './state.js'
 
 export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from './options.js'
 
@@ -48,8 +49,7 @@ export async function startRebuild(
   parts: RebuildParts,
   options: RebuildOptions,
 ): Promise<{started: RunState; finished: Promise<RebuildReport>}> {
-  const {owner, expireAfterSeconds = lockExpiresAfterSeconds} = options
-  const lock = await parts.cache.acquireLock('rebuild', {owner, expireAfterSeconds})
+  const lock = await takeLock(parts.cache, options)
   const notes = new Notes(parts.storage.store)
   const published = new PublishedRun(parts.cache, lock, options)
   try {
@@ -78,6 +78,22 @@ export async function startRebuild(
   const finished = work()
   finished.catch(() => undefined) // whoever awaits it gets the failure
   return {started: published.state, finished}
+}
+
+/** A run that tells it has ended gives its lock back in the next moment. */
+async function takeLock(
+  cache: Cache,
+  {owner, expireAfterSeconds = lockExpiresAfterSeconds}: RebuildOptions,
+): Promise<Lock> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await cache.acquireLock('rebuild', {owner, expireAfterSeconds})
+    } catch (error) {
+      if (!(error instanceof LockHeld) || attempt === 20) throw error
+      if (((await readRun(cache))?.state ?? 'running') === 'running') throw error
+      await sleep(25)
+    }
+  }
 }
 
 class Rebuild {
