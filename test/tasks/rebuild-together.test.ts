@@ -19,6 +19,7 @@ import {
 import type {WorkerJob} from './rebuild-worker.js'
 
 const workerFile = new URL('./rebuild-worker.js', import.meta.url)
+const jumpingClock = new URL('../support/jumping-clock.js', import.meta.url).href
 const kills = 2
 /** The kinds of rebuild, of the project `churned` alone too. */
 const kinds: readonly Partial<RebuildOptions>[] = [
@@ -27,9 +28,9 @@ const kinds: readonly Partial<RebuildOptions>[] = [
   {full: false, projects: new Set(['churned'])},
 ]
 
-/** Starts another process, which is at it when this resolves. */
+/** Starts another process, whose clock is going to jump, and which is at it when this resolves. */
 async function start(job: WorkerJob): Promise<{child: ChildProcess; exit: Promise<unknown[]>}> {
-  const child = fork(workerFile, [JSON.stringify(job)])
+  const child = fork(workerFile, [JSON.stringify(job)], {execArgv: ['--import', jumpingClock]})
   const exit = once(child, 'exit')
   await Promise.race([once(child, 'message'), exit])
   return {child, exit}
@@ -58,7 +59,7 @@ const pairs = [
 ]
 
 for (const [cachePlace, storagePlace] of pairs) {
-  const title = `rebuilds of ${cachePlace.name} over ${storagePlace.name}, among other processes`
+  const title = `rebuilds of ${cachePlace.name} over ${storagePlace.name}, among other processes whose clocks jump`
   describe(title, needs(...cachePlace.needs, ...storagePlace.needs), () => {
     let caches: StartedPlace
     let storages: StartedPlace

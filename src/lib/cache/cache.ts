@@ -22,9 +22,11 @@ export interface Lock extends AsyncDisposable {
 export interface LockOptions {
   /** Host, process id and command, for the message of those who come second. */
   readonly owner: string
-  /** After how many seconds without a heartbeat others may take it. Default 60. By the cache server's clock. */
+  /** After how many seconds without a heartbeat others may take it. Default 60, at most 120. By the cache server's clock. */
   readonly expireAfterSeconds?: number
 }
+/** Seconds. What would expire later was written before the server's clock was put back: its holder may be long dead. */
+export const longestExpiry = 120
 
 export type SearchOperator = 'and' | 'or'
 export interface SearchCriteria {

@@ -1,4 +1,4 @@
-import {fillingMark} from '../cache.js'
+import {fillingMark, longestExpiry} from '../cache.js'
 import {script} from './connection.js'
 import {signatureFields, noRow} from './rows.js'
 import {factField, filesKey, namesKey, rowKey, summaryKey, witnessField} from './keys.js'
@@ -214,7 +214,8 @@ export const takeLock = script(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local held = redis.call('HMGET', KEYS[1], 'owner', 'since')
-if held[1] then return {held[1], tostring(now - (tonumber(held[2]) or now))} end
+local left = redis.call('PTTL', KEYS[1])
+if held[1] and left >= 0 and left <= ${longestExpiry * 1000} then return {held[1], tostring(now - (tonumber(held[2]) or now))} end
 redis.call('HSET', KEYS[1], 'token', ARGV[1], 'owner', ARGV[2], 'since', string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return false
