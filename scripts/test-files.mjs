@@ -4,11 +4,12 @@ import {join} from 'node:path'
 
 /**
  * What runs on one Node only: its weight is in other programs, which are the same for both and were answered rightly on
- * the first one. Patterns of paths below dist/test, each with its reason.
+ * the first one, or it asks several servers what both Nodes have asked of one. Patterns of paths below dist/test, each with
+ * its reason.
  */
 const otherPrograms = [
   [/^clients\//, 'clients of Python, and pypicloud, which takes an installation over and gives it back'],
-  [/-original\.test/, 'pypicloud beside us'],
+  [/-original\.test|^access\/sql-odd-database/, 'pypicloud beside us'],
   [/^load\//, 'a load with kills'],
   [/^services\//, 'the servers that tests start'],
   [/^tasks\/(migrate-s3|migrate-faults|moves|refused-objects)/, 'files that move between clouds'],
@@ -18,22 +19,42 @@ const otherPrograms = [
     'databases that are cut off',
   ],
   [/^lambda\/faults/, 'functions, each start of which loads all of AWS'],
+  [/-moto\.contract|-dynalite\.test/, 'a second server of a protocol; the other one is asked by both'],
+  [
+    /^server\/(exchanges-|rights-everywhere|simultaneous)|^tasks\/rebuild-modes|^cache\/undone-changes/,
+    'one thing on every database and storage, to each of which both speak in the suites of the contracts',
+  ],
+  [
+    /^commands\/(access-changes|create-s3-sync|explain|own-backends|rebuild-cache|token)/,
+    'more commands; how one begins, asks, tells and ends is tried by the others',
+  ],
 ]
 
 /** They take longest, and begin first, so that no core waits for the last of them. */
 const longOnes = [
   'clients/way-back.test.js',
-  'clients/odd-bucket-original.test.js',
-  'storage/s3.contract.test.js',
   'commands/access-changes.test.js',
   'clients/matrix.test.js',
+  'clients/odd-bucket-original.test.js',
+  'server/rights-everywhere.test.js',
   'load/mixed-load.test.js',
+  'storage/azure-blob.contract.test.js',
   'server/beside-original.test.js',
-  'clients/way-back-configs.test.js',
+  'clients/way-back-gcs.test.js',
+  'access/sql-odd-database.test.js',
+  'lambda/function.test.js',
+  'cache/redis.test.js',
+  'access/sql-servers.test.js',
   'tasks/rebuild-together.test.js',
   'server/delivery.test.js',
+  'server/simultaneous.test.js',
+  'clients/way-back-configs.test.js',
   'sql/frozen-servers.test.js',
-  'cache/dynamo.test.js',
+  'server/serve.test.js',
+  'tasks/moves.test.js',
+  'storage/s3.contract.test.js',
+  'storage/azure-blob.test.js',
+  'storage/azure-identity.test.js',
 ]
 
 /** @returns {string[]} the compiled test files, below dist/test of `root`, in the order to run them */

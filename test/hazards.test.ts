@@ -82,7 +82,7 @@ const hazards: readonly (readonly [hazard: string, file: string, title: string])
     'server/bad-input',
     'a client that promises 3 GB and goes away leaves nothing',
   ],
-  ['dialects of S3', 'storage/s3.contract', 's3 on ${name}, ${title},'],
+  ['dialects of S3', 'storage/s3-moto.contract', "describeS3('moto'"],
   ['events that come late, twice and in reverse', 'lambda/function', 'late, doubled and in reverse'],
   ['events that nobody understands', 'lambda/function', 'works off what it can, and asks for the rest again'],
   ['a dump that can not be taken back', 'tasks/moves', 'may do the same in ${target} as in ${source}'],

@@ -89,6 +89,22 @@ export class Client {
     return wrong
   }
 
+  /**
+   * Deletes every file about which a request got no answer: who was killed in the middle of an upload may have left bytes of
+   * which nothing is said. @returns what was not deleted.
+   */
+  async removeUnsure(): Promise<string[]> {
+    const wrong: string[] = []
+    for (const file of this.truth.files.values()) {
+      if (file.state !== 'unsure') continue
+      const answer = await this.#ask('DELETE', pathOf(file), {}, {file})
+      // 400 is pypicloud's "Could not find"
+      if (answer?.status !== 200 && answer?.status !== 400)
+        wrong.push(faultOf(file, `: its deletion is answered ${answer?.status ?? 'not at all'}`))
+    }
+    return wrong
+  }
+
   protected async publish(): Promise<void> {
     const project = this.#project()
     const number = (this.#versions.get(project) ?? 0) + 1

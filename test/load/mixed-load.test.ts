@@ -56,6 +56,7 @@ async function survives(
     return run.code !== 5 && run
   })
   assert.equal(rebuilt.code, 0, rebuilt.stderr)
+  assert.deepEqual(await report.removeUnsure(), [])
   const verified = await tool(temp.path, 'ppc verify server.ini')
   const lines = (verified.stdout + verified.stderr).trim().split('\n')
   // what a killed worker was writing is left, and nobody's damage

@@ -29,6 +29,8 @@ export interface LoadReport {
   readonly memory: number
   /** From the end of the disturbances until all pages were right. */
   readonly healedMs: number
+  /** Deletes what nobody was told the end of, once a rebuild lists it. @returns what was not deleted. */
+  removeUnsure(): Promise<readonly string[]>
 }
 
 /**
@@ -77,6 +79,7 @@ export async function mixedLoad(
     published: clients.reduce((sum, {truth}) => sum + truth.here().length, 0),
     memory: Math.max(...(await Promise.all(workers.flat().map(residentBytes)))),
     healedMs,
+    removeUnsure: async () => (await Promise.all(clients.map(client => client.removeUnsure()))).flat(),
   }
 }
 

@@ -79,7 +79,7 @@ describe('version order', () => {
     for (const version of [...pathological, '-'.repeat(1_000_000), '0-'.repeat(500_000)])
       assert.equal(compareVersions(version, version), 0)
     const spent = process.cpuUsage(start)
-    assert.ok(spent.user < 10_000_000, 'quadratic work would take minutes')
+    assert.ok(spent.user < 60_000_000, 'quadratic work would take hours')
   })
 })
 

@@ -1,0 +1,3 @@
+import {describeDynamo} from './dynamo-laws.js'
+
+describeDynamo('dynalite')
