@@ -133,6 +133,32 @@ describe('a server with workers that die', () => {
     assert.equal((await fetch(`${server.url}/livez`)).status, 200)
     for (const connection of asked) connection.end()
   })
+  it('keeps connections that come while every worker is dead for the next one', async () => {
+    await using dir = await tempDir()
+    await using running = await twoWorkers(dir.path)
+    const {server, workers} = running
+    for (const round of [workers, undefined]) {
+      for (const worker of round ?? (await childrenOf(running.pid))) process.kill(worker, 'SIGKILL')
+      await server.logged('no worker is left: connections wait for the next one')
+      const asked = await ask(server, 20)
+      assert.equal(asked.length, 20)
+      await waitFor('each is answered', () => outcomesOf(asked).every(outcome => outcome === 200))
+      for (const connection of asked) connection.end()
+      assert.equal((await fetch(`${server.url}/livez`)).status, 200)
+      await waitFor('there are two again', async () => (await childrenOf(running.pid)).length === 2)
+    }
+  })
+  it('lets connections go that wait for a worker when it ends', async () => {
+    await using dir = await tempDir()
+    await using running = await twoWorkers(dir.path)
+    const {server, workers} = running
+    for (const worker of workers) process.kill(worker, 'SIGKILL')
+    await server.logged('no worker is left: connections wait for the next one')
+    const asked = await ask(server, 5)
+    server.process.kill('SIGTERM')
+    await waitFor('it has ended', () => server.process.exitCode === 0)
+    await waitFor('each is answered or closed', () => !outcomesOf(asked).includes(undefined))
+  })
   it('ends also while a worker is being started again', async () => {
     await using dir = await tempDir()
     await using running = await twoWorkers(dir.path)

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster'
-import type {AddressInfo} from 'node:net'
+import type {AddressInfo, Socket} from 'node:net'
 import {SlowDown} from '../access/slow-down.js'
 import {readConfig, type Config} from '../config/config.js'
 import {ExitCode} from '../errors.js'
@@ -62,10 +62,19 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
 export interface ServerHere extends RunningServer {
   /** What it knows of wrong passwords. */
   readonly slowDown: SlowDown
+  /** Answers a connection that another process has accepted. */
+  take(socket: Socket): void
 }
 
-/** One process. */
-export async function serveHere(config: Config, options: ServeOptions): Promise<ServerHere> {
+/**
+ * One process.
+ * @param mayListen is awaited when everything is open; the port that it gives is taken instead of the one in `options`.
+ */
+export async function serveHere(
+  config: Config,
+  options: ServeOptions,
+  mayListen?: () => Promise<number | undefined>,
+): Promise<ServerHere> {
   const log = openLog(config.server)
   const {logger} = log
   const metrics = await openMetrics(config)
@@ -77,7 +86,8 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
   const closeFront = gracefulClose(front, options.graceSeconds ?? graceSeconds)
   let metricsServer: {close: () => void} | undefined
   try {
-    await listen(front, options.host ?? config.server.host, options.port ?? config.server.port)
+    const port = (await mayListen?.()) ?? options.port ?? config.server.port
+    await listen(front, options.host ?? config.server.host, port)
     if (metrics && cluster.isPrimary) {
       metricsServer = await serveMetrics(config, log, async () => [await metrics.counts()])
     }
@@ -134,6 +144,11 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
     url,
     log,
     slowDown,
+    take(socket) {
+      socket.allowHalfOpen = true // as those that it accepts itself
+      socket.setNoDelay(true)
+      front.server.emit('connection', socket)
+    },
     reopen,
     reload: () => reloader.reload(),
     counts: async () => metrics?.counts(),

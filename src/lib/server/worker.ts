@@ -1,12 +1,15 @@
 /** One of several server processes: started by `workers.ts`, never by hand. */
+import {Socket} from 'node:net'
 import {readConfig} from '../config/config.js'
 import {serveHere} from './serve.js'
 import {isQuestion} from './operation/worker-counts.js'
+import type {HandedOver} from './stand-in.js'
 import {
   endMessage,
   orderVariable,
   reloadMessage,
   reopenMessage,
+  type ListenMessage,
   type LoginMessage,
   type WorkerNews,
   type WorkerOrder,
@@ -15,6 +18,10 @@ import {
 const order = JSON.parse(process.env[orderVariable] ?? '{}') as WorkerOrder
 const isLoginMessage = (message: unknown): message is LoginMessage =>
   typeof message === 'object' && message !== null && 'login' in message
+const isListenMessage = (message: unknown): message is ListenMessage =>
+  typeof message === 'object' && message !== null && 'listenOn' in message
+const isHandedOver = (message: unknown): message is HandedOver =>
+  typeof message === 'object' && message !== null && 'handedOver' in message
 const tell = (news: WorkerNews): void => void process.send?.(news)
 
 // A terminal and systemd signal every process of the group: the first one decides, and tells the others.
@@ -22,9 +29,21 @@ process.on('SIGINT', () => undefined)
 process.on('SIGTERM', () => undefined)
 process.on('SIGHUP', () => undefined)
 
+/** Asks the first process, which may be listening itself. */
+const mayListen = (): Promise<number | undefined> =>
+  new Promise(resolve => {
+    const hear = (message: unknown): void => {
+      if (!isListenMessage(message)) return
+      process.off('message', hear)
+      resolve(message.listenOn ?? undefined)
+    }
+    process.on('message', hear)
+    tell({wantsToListen: true})
+  })
+
 try {
   const config = await readConfig(order.configPath)
-  const running = await serveHere(config, order)
+  const running = await serveHere(config, order, mayListen)
   const end = (): void => {
     running.close().then(
       () => process.exit(0),
@@ -34,9 +53,11 @@ try {
       },
     )
   }
-  process.on('message', message => {
+  process.on('message', (message, handle) => {
     if (message === endMessage) end()
-    else if (message === reopenMessage) void running.reopen()
+    else if (isHandedOver(message)) {
+      if (handle instanceof Socket) running.take(handle) // else the client has left meanwhile
+    } else if (message === reopenMessage) void running.reopen()
     else if (message === reloadMessage) void running.reload()
     else if (isLoginMessage(message)) running.slowDown.hear(message.login)
     else if (isQuestion(message)) {

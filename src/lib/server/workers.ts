@@ -13,6 +13,7 @@ import {openMetrics, serveMetrics} from './operation/open-metrics.js'
 import {countsOf, type CountsAnswer} from './operation/worker-counts.js'
 import {configChanges, Reloader} from './reload.js'
 import {closing, type RunningServer, type ServeOptions} from './serve.js'
+import {StandIn} from './stand-in.js'
 
 /** What the first process tells a worker when it starts it. */
 export interface WorkerOrder {
@@ -23,11 +24,19 @@ export interface WorkerOrder {
 }
 /** What a worker tells the first process. */
 export type WorkerNews =
-  {readonly listening: string} | {readonly failed: string} | {readonly login: LoginNews} | CountsAnswer
+  | {readonly wantsToListen: true}
+  | {readonly listening: string}
+  | {readonly failed: string}
+  | {readonly login: LoginNews}
+  | CountsAnswer
 export const orderVariable = 'PPC_WORKER_ORDER'
 /** What the first process tells a worker of another one. */
 export interface LoginMessage {
   readonly login: LoginNews
+}
+/** To a worker that has asked: it may listen, on this port unless it is null. */
+export interface ListenMessage {
+  readonly listenOn: number | null
 }
 /** To a worker: end gracefully; open log files anew; read the config again as well. */
 export const endMessage = 'end'
@@ -68,7 +77,14 @@ export async function serveByWorkers(
     execArgv: [...process.execArgv, smallYoungGeneration],
   })
   const connections = new HandedConnections()
+  const standIn = new StandIn(() => logger.warn('no worker is left: connections wait for the next one'))
+  /** Those that listen or are about to. */
+  const listeners = new Set<Worker>()
+  /** Where the first of them came to listen. */
+  let place: {readonly host: string; readonly port: number} | undefined
   let ending = false
+  /** Then the first process has given up the port, which the config may not tell: 0 is any. */
+  let hadNone = false
   /** How often all workers were told something. */
   let tellings = 0
   let delay = firstDelay
@@ -82,8 +98,14 @@ export async function serveByWorkers(
     worker.on('error', () => undefined) // it was told something after its death, which is reported by its exit
     const listening = new Promise<string>((resolve, reject) => {
       worker.on('message', (news: WorkerNews) => {
-        if ('listening' in news) {
+        if ('wantsToListen' in news) {
+          standIn.leave()
+          listeners.add(worker)
+          worker.send({listenOn: hadNone ? (place?.port ?? null) : null} satisfies ListenMessage)
+        } else if ('listening' in news) {
           listeningSince = performance.now()
+          place ??= {host: options.host ?? config.server.host, port: portOf(news.listening)}
+          standIn.handTo(worker)
           resolve(news.listening)
           // node:cluster drops what a worker is told before it listens to it
           if (ending) worker.send(endMessage)
@@ -96,7 +118,12 @@ export async function serveByWorkers(
       })
     })
     worker.on('exit', (code, signal) => {
+      const didListen = listeners.delete(worker)
       if (ending) return
+      if (didListen && listeners.size === 0 && place) {
+        hadNone = true
+        standIn.begin(place)
+      }
       const wasHealthy = performance.now() - listeningSince > healthyAfter
       delay = wasHealthy ? firstDelay : Math.min(delay * 2, longestDelay)
       logger.error(
@@ -147,6 +174,7 @@ export async function serveByWorkers(
   const end = closing(async () => {
     ending = true
     for (const timer of timers) clearTimeout(timer)
+    standIn.end()
     await Promise.all(workersAlive().map(endWorker))
     metricsServer?.close()
   })
@@ -172,6 +200,8 @@ export async function serveByWorkers(
     throw error
   }
 }
+
+const portOf = (url: string): number => Number(new URL(url).port) || 80
 
 /** What is wrong with a backend is thrown as it is, before any worker tries; tables are made by one process. */
 const tryBackends = async (config: Config): Promise<void> =>
