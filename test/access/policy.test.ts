@@ -400,13 +400,21 @@ describe('rights', () => {
       )
     }
     await access.writer?.load(entries())
-    const policy = new AccessPolicy(access, config)
+    let asked = 0
+    const counting = new Proxy(access, {
+      get(target, key) {
+        const member: unknown = Reflect.get(target, key)
+        if (typeof member !== 'function') return member
+        asked += 1
+        return member.bind(target) as unknown
+      },
+    })
+    const policy = new AccessPolicy(counting, config)
     const bob = await as(policy, 'bob')
     const visible = await policy.visibleProjects(bob, names)
     assert.equal(visible.length, names.filter((_, index) => index % 3).length)
-    const start = performance.now()
     for (let turn = 0; turn < 20; turn++) await policy.visibleProjects(bob, names)
-    assert.ok(performance.now() - start < 1000)
+    assert.ok(asked < 200, `${asked} questions`)
     assert.equal(await policy.can(bob, 'project-2', 'read'), true)
   })
 })

@@ -7,17 +7,21 @@ are the terminal.
 import fcntl, json, os, pty, select, struct, sys, termios, time
 
 job = json.loads(sys.argv[1])
+has_size, gives_size = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
-    time.sleep(0.1)  # until the terminal has its size
+    os.read(has_size, 1)  # until the terminal has its size
+    os.close(has_size)
+    os.close(gives_size)
     os.chdir(job['cwd'])
     if job.get('stdout'):
         os.dup2(os.open(job['stdout'], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     os.execvpe(job['argv'][0], job['argv'], {**os.environ, 'TERM': 'xterm', **job.get('env', {})})
 
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', *job['size'], 0, 0))
+os.write(gives_size, b'.')
 screen = b''
-end = time.monotonic() + 30
+end = time.monotonic() + 100
 
 
 def read():
@@ -34,7 +38,11 @@ def read():
     return bool(part)
 
 
-def read_until_quiet():
+def read_until_it_listens():
+    """A prompt is drawn before it listens, and by then takes the keys one by one."""
+    patience = time.monotonic() + 5  # for one that takes whole lines
+    while termios.tcgetattr(terminal)[3] & termios.ICANON and time.monotonic() < patience and read():
+        pass
     seen = -1
     while seen != len(screen) and time.monotonic() < end:
         seen = len(screen)
@@ -50,7 +58,7 @@ for step in job['steps']:
     if text not in screen[position:]:
         break
     position = screen.index(text, position) + len(text)
-    read_until_quiet()  # a prompt is drawn before it listens
+    read_until_it_listens()
     os.write(terminal, step['send'].encode())
 while read():
     pass

@@ -154,11 +154,20 @@ describe('pages that are ready', () => {
       {'x-forwarded-host': 'elsewhere', 'x-forwarded-for': '10.1.2.3'},
       {cookie: 'session=none'},
     ]
+    /** Both at one moment: a wait for wrong passwords may end between the two. */
+    const getBoth = async (path: string, headers: Record<string, string>) => {
+      for (;;) {
+        const both = await server.get(path, headers)
+        if (both[0].status !== 429 && both[1].status !== 429) return both
+        for (const {headers: told} of both) delete told['retry-after']
+        if (both[0].status === both[1].status) return both
+      }
+    }
     for (const [user, password] of Object.entries(logins)) {
       const login: Record<string, string> = password ? {authorization: basic(user, password)} : {}
       for (const path of [...paths, ...unusual]) {
         for (const wish of wishes) {
-          const [route, both] = await server.get(path, {...login, ...wish})
+          const [route, both] = await getBoth(path, {...login, ...wish})
           assert.deepEqual(both, route, `${user} ${path} ${JSON.stringify(wish)}`)
           const {etag} = route.headers
           if (etag === undefined) continue
