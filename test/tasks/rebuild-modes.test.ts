@@ -71,7 +71,7 @@ describe('a rebuild over a bucket, whose listing tells no metadata', needs('vers
     assert.deepEqual(await asked(() => rebuild(index)), [])
   })
 
-  it('tells of each object and row as it goes, not of a thousand at once', async () => {
+  it('tells of each object that it asks about as it goes, and of rows by the hundred', async () => {
     await using index = await install()
     for (const version of ['1', '2', '3', '4', '5']) await index.put('foo', version)
     await index.put('bar', '1')
@@ -79,13 +79,13 @@ describe('a rebuild over a bucket, whose listing tells no metadata', needs('vers
     const onProgress = (progress: RebuildProgress) => void told.push(progress)
     await rebuild(index, {concurrency: 1, onProgress})
     const counts = (key: 'listed' | 'checked') => [...new Set(told.map(progress => progress[key]))]
-    assert.deepEqual(counts('listed'), [1, 2, 3, 4, 5, 6])
-    assert.deepEqual(counts('checked'), [0, 1, 2, 3, 4, 5, 6])
+    assert.deepEqual(counts('listed'), [0, 1, 2, 3, 4, 5, 6])
+    assert.deepEqual(counts('checked'), [0, 6])
     told.length = 0
     await index.storage.delete(fileOf('bar', '1'))
     await rebuild(index, {onProgress})
-    assert.deepEqual(counts('listed'), [1, 2, 3, 4, 5])
-    assert.deepEqual(counts('checked'), [0, 1, 2, 3, 4, 5, 6])
+    assert.deepEqual(counts('listed'), [5])
+    assert.deepEqual(counts('checked'), [0, 6])
     assert.equal(told.at(-1)?.changed, 1)
     const run = await readRun(index.cache)
     assert.deepEqual([run?.state, run?.listed, run?.checked, run?.changed], ['done', 5, 6, 1])

@@ -1,8 +1,10 @@
-import {getHeapSpaceStatistics, setFlagsFromString} from 'node:v8'
+import {getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString} from 'node:v8'
 import type {Worker} from 'node:worker_threads'
 
 /** Bytes. With less, what 64 requests hold while they wait would be copied from half to half for every few objects. */
 const youngSize = 8 << 20
+/** Bytes. A run that never holds more is mostly over before it gets anything for marking what lives. */
+const smallSize = 32 << 20
 const lookEveryMs = 50
 
 /**
@@ -22,5 +24,7 @@ function setFlags(): void {
   )
   setFlagsFromString(`--semi-space-growth-factor=${isGrown ? 1 : 2}`)
   setFlagsFromString('--heap-growing-percent=100')
+  const isSmall = getHeapStatistics().total_heap_size < smallSize
+  setFlagsFromString(isSmall ? '--no-incremental-marking' : '--incremental-marking')
   setFlagsFromString('--no-parallel-scavenge') // so little is sooner done than helpers have come where the machine is busy
 }

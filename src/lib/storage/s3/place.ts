@@ -68,7 +68,7 @@ export function describeObject(key: string, found: Head): StoredObject {
  * the same bytes and other metadata.
  */
 export const fingerprintOf = (etag: string | undefined, size: number, modified: Date): string =>
-  [plainEtag(etag), size.toString(36), Math.floor(modified.getTime() / 1000).toString(36)].join('.')
+  `${plainEtag(etag)}.${size.toString(36)}.${Math.floor(modified.getTime() / 1000).toString(36)}`
 
 /** Without the quotes that are part of it, and which some services leave away. */
 export const plainEtag = (etag: string | undefined): string => (etag ?? '').replace(/^(?:W\/)?"|"$/g, '')

@@ -14,14 +14,12 @@ const defaultConcurrency = 64
 export interface ListedBatch {
   /** By file name. */
   readonly rows: ReadonlyMap<string, DistFile>
-  readonly files: readonly ListedFile[]
+  /** File names whose row is about exactly the listed object, so that nothing was asked. */
+  readonly known: readonly string[]
+  /** What the others are. */
+  readonly files: readonly DistFile[]
   /** File names of objects that can't be read. */
   readonly unread: readonly string[]
-}
-export interface ListedFile {
-  readonly file: DistFile
-  /** The row is about exactly this object, so nothing was asked: `file` is the row. */
-  readonly isKnown: boolean
 }
 
 type Entries = ReadonlyMap<string, ListedObject>
@@ -32,13 +30,13 @@ export class StorageListing {
 
   /**
    * @param report takes what is no distribution file or can't be read.
-   * @param onListed is called for each object whose metadata has come: long before its batch is whole where that is slow.
+   * @param onListed is told of objects whose metadata has come: long before their batch is whole where that is slow.
    */
   constructor(
     private readonly parts: RebuildParts,
     private readonly options: Pick<RebuildOptions, 'full' | 'projects' | 'concurrency' | 'signal'>,
     private readonly report: (oddity: Oddity) => void,
-    private readonly onListed: () => void,
+    private readonly onListed: (objects: number) => void,
   ) {
     this.#limit = pLimit(options.concurrency ?? defaultConcurrency)
   }
@@ -90,7 +88,7 @@ export class StorageListing {
           entries = new Map()
         }
         entries.set(filename, entry)
-        if (entry.metadata !== undefined) this.onListed()
+        if (entry.metadata !== undefined) this.onListed(1)
         if (entries.size < filesPerBatch) continue
         yield entries // not only when the next page is here
         entries = new Map()
@@ -102,30 +100,30 @@ export class StorageListing {
   async #describe(entries: Entries): Promise<ListedBatch> {
     const {storage, cache} = this.parts
     const rows = await cache.findFiles([...entries.keys()])
-    const files: ListedFile[] = []
+    const known: string[] = []
+    const files: DistFile[] = []
     const unread: string[] = []
     const take = (found: DistFile | Oddity | undefined): void => {
       if (found === undefined) return
       if (isOddity(found)) this.report(found)
-      else if (this.options.projects?.has(found.name) ?? true) files.push({file: found, isKnown: false})
+      else if (this.options.projects?.has(found.name) ?? true) files.push(found)
     }
     const asking: Promise<void>[] = []
     for (const [filename, entry] of entries) {
       const row = rows.get(filename)
       if (entry.metadata !== undefined) take(storage.told(entry))
-      else if (row && !this.options.full && isAbout(storage, row, entry)) {
-        files.push({file: row, isKnown: true})
-        this.onListed()
-      } else {
+      else if (row && !this.options.full && isAbout(storage, row, entry)) known.push(filename)
+      else {
         const ask = async () => {
           take(await this.#ask(entry.key, filename, unread))
-          this.onListed()
+          this.onListed(1)
         }
         asking.push(this.#limit(ask))
       }
     }
+    this.onListed(known.length)
     await Promise.all(asking)
-    return {rows, files, unread}
+    return {rows, known, files, unread}
   }
 
   /** Undefined when it is gone by now, or can't be read. */

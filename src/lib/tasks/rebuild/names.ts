@@ -1,37 +1,56 @@
 import {randomBytes} from 'node:crypto'
 
-const firstSlots = 4096
+/** So many are kept as they are: a megabyte, and the pages of a listing that they were cut out of. */
+const mostNames = 8000
+const firstSlots = 16_384
 /** Of the slots. More would make looking up slow. */
 const fullest = 0.75
 
 /**
- * Remembers very many names in 11 to 22 bytes each: 64 bits of a hash with a random key. Two names may be taken for one
- * (at a million names once in 37 million runs), which are then two others in the next run.
+ * Remembers names. A few thousand as they are, by code that V8 has compiled; very many in 11 to 22 bytes each: 64 bits of a
+ * hash with a random key. Two names may then be taken for one (at a million names once in 37 million runs), which are two
+ * others in the next run.
  */
 export class NameSet {
-  /** Names that differ. */
-  size = 0
+  #names: Set<string> | undefined = new Set()
+  #hashed = 0
   readonly #keyA = randomBytes(4).readUInt32LE()
   readonly #keyB = randomBytes(4).readUInt32LE()
   /** Two halves of a hash each; two zeros are a free slot. */
-  #slots = new Uint32Array(firstSlots * 2)
+  #slots = new Uint32Array(0)
   // the hash of the last name: returning a pair would cost more than computing it
   #a = 0
   #b = 0
 
+  /** Names that differ. */
+  get size(): number {
+    return this.#names?.size ?? this.#hashed
+  }
+
   add(name: string): void {
-    if ((this.size + 1) * 2 > this.#slots.length * fullest) this.#grow()
+    if (!this.#names) this.#addHash(name)
+    else if (this.#names.add(name).size > mostNames) {
+      const names = this.#names
+      this.#names = undefined
+      this.#slots = new Uint32Array(firstSlots * 2)
+      for (const each of names) this.#addHash(each)
+    }
+  }
+
+  has(name: string): boolean {
+    if (this.#names) return this.#names.has(name)
+    this.#hash(name)
+    return this.#isTaken(this.#find())
+  }
+
+  #addHash(name: string): void {
+    if ((this.#hashed + 1) * 2 > this.#slots.length * fullest) this.#grow()
     this.#hash(name)
     const at = this.#find()
     if (this.#isTaken(at)) return
     this.#slots[at] = this.#a
     this.#slots[at + 1] = this.#b
-    this.size += 1
-  }
-
-  has(name: string): boolean {
-    this.#hash(name)
-    return this.#isTaken(this.#find())
+    this.#hashed += 1
   }
 
   #isTaken(at: number): boolean {

@@ -30,7 +30,7 @@ export interface RebuildOptions {
   /** Empties the cache when not one object is found, however many files it has. */
   readonly allowEmpty?: boolean
   readonly signal?: AbortSignal
-  /** After every object and row that has been looked at: often. */
+  /** After every object that was asked about, and by the hundred where nothing had to be asked: often. */
   readonly onProgress?: (progress: RebuildProgress) => void
   /** Each file that differs, when it is written or removed. */
   readonly onChange?: (kind: 'added' | 'updated' | 'removed', file: DistFile) => void

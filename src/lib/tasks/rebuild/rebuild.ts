@@ -24,6 +24,8 @@ export type {RebuildOptions, RebuildParts, RebuildProgress, RebuildReport} from 
 
 const filesPerBatch = 1000
 const questionsAtOnce = 32
+/** Of those that nobody has to be asked about. */
+const rowsPerTelling = 100
 const odditiesKept = 1000
 /** An empty storage with more rows than this is rather a disk that is not mounted. */
 const rowsWorthAsking = 10
@@ -163,8 +165,8 @@ class Rebuild {
       this.parts,
       this.options,
       oddity => this.#report(oddity),
-      () => {
-        this.#listed += 1
+      objects => {
+        this.#listed += objects
         this.#tellProgress()
       },
     )
@@ -186,15 +188,16 @@ class Rebuild {
     })
   }
 
-  async #takeBatch({rows, files, unread}: ListedBatch): Promise<void> {
+  async #takeBatch({rows, known, files, unread}: ListedBatch): Promise<void> {
+    for (const filename of known) this.#seen.add(filename)
     for (const filename of unread) this.#seen.add(filename)
+    this.#count.unchanged += known.length
     const changed = new Map<string, {kind: 'added' | 'updated'; file: DistFile}>()
     const losing = await this.#losing(rows, files)
-    for (const {file: listed, isKnown} of files) {
-      const row = rows.get(listed.filename)
+    for (const listed of files) {
       this.#seen.add(listed.filename)
       if (losing.has(listed)) continue
-      const step = isKnown ? ({kind: 'unchanged'} as const) : reconcile(row, listed, this.options.full)
+      const step = reconcile(rows.get(listed.filename), listed, this.options.full)
       if (step.kind === 'unchanged') this.#count.unchanged += 1
       else changed.set(listed.filename, step)
     }
@@ -221,9 +224,9 @@ class Rebuild {
     }
     try {
       await Promise.all(
-        files.flatMap(({file, isKnown}) => {
+        files.flatMap(file => {
           const row = rows.get(file.filename)
-          return row && !isKnown ? [limit(ask, row, file)] : []
+          return row ? [limit(ask, row, file)] : []
         }),
       )
     } finally {
@@ -245,7 +248,10 @@ class Rebuild {
         this.parts.storage,
         rows,
         oddity => this.#report(oddity),
-        () => this.#noteChecked(),
+        () => {
+          this.#checked += 1
+          this.#tellProgress()
+        },
       )
       rows = []
       if (gone.length === 0) return
@@ -257,7 +263,7 @@ class Rebuild {
     }
     const isSettled = (filename: string): boolean => {
       const isListed = this.#seen.has(filename) && !(checkAdded && this.#added.has(filename))
-      if (isListed) this.#noteChecked()
+      if (isListed && ++this.#checked % rowsPerTelling === 0) this.#tellProgress()
       return isListed
     }
     for await (const row of rowsBut(isSettled, this.parts.cache, this.options.projects)) {
@@ -265,6 +271,7 @@ class Rebuild {
       if (rows.length >= filesPerBatch) await flush()
     }
     await flush()
+    this.#tellProgress()
   }
 
   async #refuseEmptyStorage(): Promise<void> {
@@ -278,11 +285,6 @@ class Rebuild {
       `the storage ${storage.store.name} lists ${what}, while the cache has ${rows}: nothing was removed`,
       {hint: 'Check that the storage is mounted and that the config names the right one.'},
     )
-  }
-
-  #noteChecked(): void {
-    this.#checked += 1
-    this.#tellProgress()
   }
 
   #report(oddity: Oddity): void {
