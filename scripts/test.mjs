@@ -33,7 +33,7 @@ const seconds = new Map()
 
 // Twice as many files at once as there are cores: half of their time they wait for servers to start and for time to pass.
 const concurrency = Math.min(16, 2 * Math.max(2, availableParallelism()))
-const events = run({files, concurrency, timeout: 10 * 60_000})
+const events = run({files, concurrency, timeout: 20 * 60_000}) // the longest takes three minutes on two cores
 for (const event of ['test:pass', 'test:fail'])
   events.on(event, ({file, nesting, details}) => {
     if (file && nesting === 0)

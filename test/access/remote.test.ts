@@ -133,6 +133,17 @@ describe('a server that decides', () => {
     assert.equal(await policy.authenticate('sam', 'sam-pw'), undefined)
     assert.equal(await policy.identify('sam'), undefined)
   })
+  it('is asked again when it has closed the connection that was kept open', async () => {
+    const used = new WeakSet<object>()
+    server.fault = ({socket}, answer) => {
+      if (used.has(socket)) socket.destroy()
+      else answer.end('true')
+      used.add(socket)
+    }
+    for (let time = 0; time < 3; time += 1)
+      assert.equal(await access.verifyPassword?.('sam', `${time}`), true)
+    assert.equal(server.requests.length, 5)
+  })
   it('gets the credentials of the config with every question', async () => {
     await policy.authenticate('sam', 'sam-pw')
     assert.ok(server.requests.length >= 4)

@@ -180,6 +180,24 @@ describe('a project of the upstream', () => {
     assert.equal(upstream.requests.length, 2, 'the 304 said that it stays fresh')
   })
 
+  it('is asked about again when the upstream has closed the connection that was kept open', async () => {
+    await using upstream = await fakeUpstream()
+    await upstream.addProject('foo', ['1.0'])
+    const page = upstream.answers.get('/simple/foo/')
+    const used = new WeakSet<object>()
+    upstream.answers.set('/simple/foo/', (request, answer) => {
+      if (used.has(request.socket)) request.socket.destroy()
+      else page?.(request, answer)
+      used.add(request.socket)
+    })
+    await using opened = open(upstream)
+    for (let time = 0; time < 3; time += 1) {
+      const {project, isStale} = await opened.projects.find('foo')
+      assert.deepEqual([project?.files.length, isStale], [1, false])
+    }
+    assert.ok(upstream.requests.length > 3)
+  })
+
   it('is asked about once, however many want to know', async () => {
     await using upstream = await fakeUpstream()
     await upstream.addProject('foo', ['1.0'])

@@ -21,6 +21,9 @@ const maxWaiting = 1000
 /** Of one answer. A list of 100,000 users has 5 MB. */
 const maxAnswerBytes = 32_000_000
 
+const wasClosed = (error: NodeJS.ErrnoException): boolean =>
+  error.code === 'ECONNRESET' || error.code === 'EPIPE'
+
 /**
  * The server that decides who may do what: a GET, its parameters in the query, JSON as the answer. That is pypicloud's
  * protocol (COMPAT §5.5), which sends passwords in the query too: nothing here puts a query into a message.
@@ -89,10 +92,18 @@ export class RemoteServer implements Disposable {
       'User-Agent': 'ppc-toolkit',
       ...(this.#authorization !== undefined && {Authorization: this.#authorization}),
     }
-    return new Promise((resolve, reject) => {
-      const send = url.protocol === 'https:' ? requestTls : request
-      send(url, {agent: this.#agent, headers, signal}, resolve).on('error', reject).end()
-    })
+    const send = url.protocol === 'https:' ? requestTls : request
+    const ask = (): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const asking = send(url, {agent: this.#agent, headers, signal}, resolve)
+        asking.on('error', error => {
+          // a connection that was idle, and that the server has closed in this very moment: it has not heard the question
+          if (asking.reusedSocket && !signal.aborted && wasClosed(error)) resolve(ask())
+          else reject(error)
+        })
+        asking.end()
+      })
+    return ask()
   }
 
   async #read(answer: IncomingMessage, path: string): Promise<string> {

@@ -99,14 +99,20 @@ export class UpstreamConnection implements AsyncDisposable {
     const timeout = this.options.timeoutSeconds * 1000
     const undici = await loadUndici()
     if (this.#ended) throw new UpstreamDown(`${show(url)} is not asked any more: the server is ending`)
-    try {
-      const found = await undici.request(withoutUser(url), {
+    const ask = () =>
+      undici.request(withoutUser(url), {
         method: 'GET',
         headers: {'user-agent': 'ppc-toolkit', ...headers, ...this.#authorization(url)},
         dispatcher: this.#dispatcher(undici, url),
         headersTimeout: timeout,
         bodyTimeout: timeout,
         signal,
+      })
+    try {
+      const found = await ask().catch((error: unknown) => {
+        // once more: an idle connection may be closed in the very moment in which it is used again
+        if (signal.aborted || !brokenOff.has(codeOf(error))) throw error
+        return ask()
       })
       const {body} = found
       body.on('error', () => undefined) // whoever reads is told; who destroys it does not care
@@ -189,6 +195,9 @@ function withoutUser(url: URL): URL {
   plain.password = ''
   return plain
 }
+
+/** Of a connection that ended before there was an answer. */
+const brokenOff: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
