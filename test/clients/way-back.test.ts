@@ -404,10 +404,10 @@ describe('an installation of pypicloud comes here and goes back', needs('pypiclo
     await using there = await startOriginal(byUs, port)
     const found = await filesOf(there.url)
     assert.deepEqual(withoutTimes(found), withoutTimes(expected))
-    // of an upload the list has the moment before the file was written, which may be another second
+    // of an upload the list has the moment before the file was written, which may be seconds later
     for (const [name, files] of Object.entries(found))
       for (const [filename, {last_modified: time}] of Object.entries(files))
-        assert.ok(Math.abs(time - (expected[name]?.[filename]?.last_modified ?? 0)) <= 1, filename)
+        assert.ok(Math.abs(time - (expected[name]?.[filename]?.last_modified ?? 0)) < 60, filename)
     await using here = await startServer(byThem, await freePort())
     await untilComplete(here)
     assert.deepEqual(withoutTimes(await filesOf(here.url)), withoutTimes(expected))

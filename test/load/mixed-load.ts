@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {basic} from '../server/installation.js'
 import {childrenOf} from '../services/signal.js'
 import {testPassword, type LiveServer} from '../support/live-server.js'
+import {waitFor} from '../support/wait.js'
 import {Chance} from './chance.js'
 import {Client, type Told} from './client.js'
 import {disturb, type Victims} from './disturbances.js'
@@ -48,17 +49,22 @@ export async function mixedLoad(
     const {url} = servers[i % servers.length] ?? servers[0]
     return new Client(`load${i}`, url, basic('writer', testPassword), chance, told)
   })
-  const stop = AbortSignal.timeout(options.seconds * 1000)
+  const published = () => clients.reduce((sum, {truth}) => sum + truth.here().length, 0)
+  const calm = AbortSignal.timeout(options.seconds * 1000)
+  const stop = new AbortController()
   const serverPids = servers.map(({process}) => process.pid ?? 0)
+  const disturbances = async () => {
+    const serverVictims = options.workers ? serverPids : []
+    await Promise.all([
+      disturb({services: options.services, serverPids: serverVictims}, new Chance(seed), calm, options.tell),
+      rebuildNowAndThen(servers[0].url, new Chance(seed + 1), calm),
+    ])
+    // where a worker takes as long to start as it lives, nobody has got anything done meanwhile
+    await waitFor('each client could publish something', () => published() >= clients.length)
+  }
   await Promise.all([
-    ...clients.map(client => client.work(stop)),
-    disturb(
-      {services: options.services, serverPids: options.workers ? serverPids : []},
-      new Chance(seed),
-      stop,
-      options.tell,
-    ),
-    rebuildNowAndThen(servers[0].url, new Chance(seed + 1), stop),
+    ...clients.map(client => client.work(stop.signal)),
+    disturbances().finally(() => stop.abort()),
   ])
   const began = performance.now()
   await Promise.all(servers.map(({url}) => untilWell(url)))
@@ -76,7 +82,7 @@ export async function mixedLoad(
   return {
     faults: told.faults,
     statuses: Object.fromEntries(told.statuses),
-    published: clients.reduce((sum, {truth}) => sum + truth.here().length, 0),
+    published: published(),
     memory: Math.max(...(await Promise.all(workers.flat().map(residentBytes)))),
     healedMs,
     removeUnsure: async () => (await Promise.all(clients.map(client => client.removeUnsure()))).flat(),
