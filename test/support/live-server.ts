@@ -2,6 +2,7 @@ import {spawn, type ChildProcess} from 'node:child_process'
 import {once} from 'node:events'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {freePort} from './free-port.js'
 import {repoRoot} from './paths.js'
 import {untilServed} from './until-served.js'
@@ -53,7 +54,18 @@ export async function liveServer(
 
 const mostOfLog = 64 << 20
 
-/** Starts `ppc-serve FILE` and waits until it answers. */
+const isFilling = /it is rebuilt from the storage/
+const isFilled =
+  /the cache is complete|the cache is not complete: ppc-rebuild-cache|the cache could not be rebuilt/
+
+/** A first list of files that takes longer than a start waits for it: until then names are answered 503. */
+async function untilFilled(log: () => string): Promise<void> {
+  if (!isFilling.test(log())) return
+  const giveUpAt = performance.now() + 20_000 // another server may be at it
+  while (!isFilled.test(log()) && performance.now() < giveUpAt) await sleep(50)
+}
+
+/** Starts `ppc-serve FILE` and waits until it answers, and knows all files that it has. */
 export async function startServer(
   file: string,
   port: number,
@@ -80,6 +92,7 @@ export async function startServer(
   const url = `http://127.0.0.1:${port}`
   const exited = once(child, 'exit')
   await untilServed(child, `${url}/health`, {log: () => log})
+  await untilFilled(() => log)
   return {
     url,
     urlFor: user => url.replace('//', `//${user}:${encodeURIComponent(testPassword)}@`),
