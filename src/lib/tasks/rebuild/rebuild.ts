@@ -91,7 +91,7 @@ async function takeLock(
     try {
       return await cache.acquireLock('rebuild', {owner, expireAfterSeconds})
     } catch (error) {
-      if (!(error instanceof LockHeld) || attempt === 20) throw error
+      if (!(error instanceof LockHeld) || attempt === 40) throw error
       if (((await readRun(cache))?.state ?? 'running') === 'running') throw error
       await sleep(25)
     }
