@@ -6,6 +6,8 @@ const youngSize = 8 << 20
 /** Bytes. A run that never holds more is mostly over before it gets anything for marking what lives. */
 const smallSize = 32 << 20
 const lookEveryMs = 50
+/** Until it has not been once: what V8 has begun to mark it goes on with. */
+let isSmall = true
 
 /**
  * Of tools that look at millions of files or rows for a moment each. V8 would let what dies young grow to 48 MB and the rest to
@@ -24,7 +26,7 @@ function setFlags(): void {
   )
   setFlagsFromString(`--semi-space-growth-factor=${isGrown ? 1 : 2}`)
   setFlagsFromString('--heap-growing-percent=100')
-  const isSmall = getHeapStatistics().total_heap_size < smallSize
+  isSmall &&= getHeapStatistics().total_heap_size < smallSize
   setFlagsFromString(isSmall ? '--no-incremental-marking' : '--incremental-marking')
   setFlagsFromString('--no-parallel-scavenge') // so little is sooner done than helpers have come where the machine is busy
 }
