@@ -12,3 +12,6 @@ export const unreachableCodes: readonly string[] = [
     'ENOTFOUND',
   ],
 ]
+
+/** Of a connection that ended before there was an answer: when it had been idle, nobody may have heard the question. */
+export const brokenOffCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])

@@ -19,17 +19,11 @@ import {describeCache} from '../contracts/cache.js'
 import {startService, type Service} from '../services/index.js'
 import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
+import {newLib} from './new-lib.js'
 import {open, openDynamo, openFresh, settingsFor} from './open-dynamo.js'
 
 const module = new URL('./open-dynamo.js', import.meta.url).href
-const file: DistFile = {
-  filename: 'new_lib-1.0-py3-none-any.whl',
-  name: 'new-lib',
-  version: '1.0',
-  lastModified: new Date('2026-11-20T23:12:23.466Z'),
-  summary: 'Zähler 🎉',
-  data: {uploader: 'bob', requires_python: '>=3.6', size: 1200},
-}
+const file = newLib({uploader: 'bob', requires_python: '>=3.6', size: 1200})
 
 interface Fixture {
   readonly describe: TableDescription

@@ -9,6 +9,7 @@ import {startService, type Service} from '../services/index.js'
 import {needs, program} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {runProgram} from '../support/run.js'
+import {newLib} from './new-lib.js'
 import {open} from './open-redis.js'
 import {rawRedis, type RawKey, type RawRedis} from './raw-redis.js'
 
@@ -30,14 +31,7 @@ for (const kind of ['redis', 'redis-cluster'] as const) {
   })
 }
 
-const file: DistFile = {
-  filename: 'new_lib-1.0-py3-none-any.whl',
-  name: 'new-lib',
-  version: '1.0',
-  lastModified: new Date('2026-11-20T23:12:23.466Z'),
-  summary: 'Zähler 🎉',
-  data: {uploader: 'bob', requires_python: '>=3.6', size: 42, note: 'é🎉'},
-}
+const file = newLib({uploader: 'bob', requires_python: '>=3.6', size: 42, note: 'é🎉'})
 const fixture = async (name: string) =>
   JSON.parse(await readFile(join(fixtures, 'redis', name), 'utf8')) as Record<string, RawKey>
 

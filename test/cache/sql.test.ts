@@ -8,6 +8,7 @@ import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {describeCache} from '../contracts/cache.js'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
+import {newLib} from './new-lib.js'
 import {open, openFile} from './open-sql.js'
 
 type TempDir = Awaited<ReturnType<typeof tempDir>>
@@ -33,14 +34,7 @@ describe('SQL cache', () => {
   }
 })
 
-const file: DistFile = {
-  filename: 'new_lib-1.0-py3-none-any.whl',
-  name: 'new-lib',
-  version: '1.0',
-  lastModified: new Date('2026-11-20T23:12:23.466Z'),
-  summary: 'Zähler 🎉',
-  data: {uploader: 'bob', requires_python: '>=3.6', hash_sha256: 'ab', note: 'é🎉\u007f'},
-}
+const file = newLib({uploader: 'bob', requires_python: '>=3.6', hash_sha256: 'ab', note: 'é🎉\u007f'})
 const rows = (path: string, sql = 'SELECT * FROM packages ORDER BY filename') => {
   using database = closing(new Sqlite(path))
   return database.handle.prepare(sql).all() as Record<string, unknown>[]

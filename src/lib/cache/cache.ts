@@ -27,6 +27,9 @@ export interface LockOptions {
 }
 /** Seconds. What would expire later was written before the server's clock was put back: its holder may be long dead. */
 export const longestExpiry = 120
+/** Seconds without a heartbeat after which such a lock is anybody's. */
+export const expiryOf = ({expireAfterSeconds = 60}: LockOptions): number =>
+  Math.min(expireAfterSeconds, longestExpiry)
 
 export type SearchOperator = 'and' | 'or'
 export interface SearchCriteria {

@@ -16,12 +16,13 @@ import {
 } from './workers.js'
 
 const order = JSON.parse(process.env[orderVariable] ?? '{}') as WorkerOrder
-const isLoginMessage = (message: unknown): message is LoginMessage =>
-  typeof message === 'object' && message !== null && 'login' in message
-const isListenMessage = (message: unknown): message is ListenMessage =>
-  typeof message === 'object' && message !== null && 'listenOn' in message
-const isHandedOver = (message: unknown): message is HandedOver =>
-  typeof message === 'object' && message !== null && 'handedOver' in message
+const toldBy =
+  <Message extends object>(key: keyof Message) =>
+  (message: unknown): message is Message =>
+    typeof message === 'object' && message !== null && key in message
+const isLoginMessage = toldBy<LoginMessage>('login')
+const isListenMessage = toldBy<ListenMessage>('listenOn')
+const isHandedOver = toldBy<HandedOver>('handedOver')
 const tell = (news: WorkerNews): void => void process.send?.(news)
 
 // A terminal and systemd signal every process of the group: the first one decides, and tells the others.

@@ -2,6 +2,7 @@ import {request, type Agent, type IncomingMessage} from 'node:http'
 import {request as requestTls} from 'node:https'
 import pLimit from 'p-limit'
 import {Unavailable} from '../../errors.js'
+import {brokenOffCodes} from '../../network-errors.js'
 import {agentFor, environmentProxy} from '../../proxies.js'
 import {AccessServerFailed, BadStatus} from './failures.js'
 
@@ -20,9 +21,6 @@ const connections = 16
 const maxWaiting = 1000
 /** Of one answer. A list of 100,000 users has 5 MB. */
 const maxAnswerBytes = 32_000_000
-
-const wasClosed = (error: NodeJS.ErrnoException): boolean =>
-  error.code === 'ECONNRESET' || error.code === 'EPIPE'
 
 /**
  * The server that decides who may do what: a GET, its parameters in the query, JSON as the answer. That is pypicloud's
@@ -96,9 +94,9 @@ export class RemoteServer implements Disposable {
     const ask = (): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const asking = send(url, {agent: this.#agent, headers, signal}, resolve)
-        asking.on('error', error => {
+        asking.on('error', (error: NodeJS.ErrnoException) => {
           // a connection that was idle, and that the server has closed in this very moment: it has not heard the question
-          if (asking.reusedSocket && !signal.aborted && wasClosed(error)) resolve(ask())
+          if (asking.reusedSocket && !signal.aborted && brokenOffCodes.has(error.code ?? '')) resolve(ask())
           else reject(error)
         })
         asking.end()

@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {UpdateItemCommand} from '@aws-sdk/client-dynamodb'
 import {LockHeld, LockLost} from '../../errors.js'
-import {longestExpiry, type Lock, type LockOptions} from '../cache.js'
+import {expiryOf, type Lock, type LockOptions} from '../cache.js'
 import type {DynamoClient} from './client.js'
 import {numberOf, textOf, type Item} from './items.js'
 import type {Step} from './plan.js'
@@ -40,7 +40,7 @@ export class DynamoLocks {
 
   /** Takes as long as a beat of the holder, at most its expiry. @throws {LockHeld} */
   async acquire(name: string, options: LockOptions): Promise<DynamoLock> {
-    const expireMs = Math.min(options.expireAfterSeconds ?? 60, longestExpiry) * 1000
+    const expireMs = expiryOf(options) * 1000
     const lock = new DynamoLock(this.client, this.tables, name, {
       owner: options.owner,
       expireMs,

@@ -1,6 +1,6 @@
 import {randomUUID} from 'node:crypto'
 import {LockHeld, LockLost, Unavailable} from '../../errors.js'
-import {longestExpiry, type Lock, type LockOptions} from '../cache.js'
+import {expiryOf, type Lock, type LockOptions} from '../cache.js'
 import type {RedisConnection} from './connection.js'
 import {lockKey} from './keys.js'
 import {releaseLock, renewLock, takeLock} from './scripts.js'
@@ -11,7 +11,7 @@ export async function acquireRedisLock(
   name: string,
   options: LockOptions,
 ): Promise<Lock> {
-  const milliseconds = String(Math.min(options.expireAfterSeconds ?? 60, longestExpiry) * 1000)
+  const milliseconds = String(expiryOf(options) * 1000)
   const token = randomUUID()
   const held = await connection.runScript(takeLock, [lockKey(name)], [token, options.owner, milliseconds])
   if (Array.isArray(held)) {

@@ -2,11 +2,11 @@ import {randomUUID} from 'node:crypto'
 import type {Knex} from 'knex'
 import {LockHeld, LockLost, Unavailable} from '../../errors.js'
 import type {Database} from '../../sql/database.js'
-import {longestExpiry, type Lock, type LockOptions} from '../cache.js'
+import {expiryOf, longestExpiry, type Lock, type LockOptions} from '../cache.js'
 
 /** A row of `ppc_toolkit_locks`. Whoever finds it expired by the database's clock may take it over. */
 export async function acquireSqlLock(database: Database, name: string, options: LockOptions): Promise<Lock> {
-  const expireAfter = Math.min(options.expireAfterSeconds ?? 60, longestExpiry)
+  const expireAfter = expiryOf(options)
   const {now} = database.dialect
   const token = randomUUID()
   await database.transaction(async transaction => {

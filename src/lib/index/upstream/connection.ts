@@ -1,6 +1,7 @@
 import type {Readable} from 'node:stream'
 import {LRUCache} from 'lru-cache'
 import type {Agent, buildConnector, Dispatcher, ProxyAgent} from 'undici'
+import {brokenOffCodes} from '../../network-errors.js'
 import {environmentProxy} from '../../proxies.js'
 import {AddressGuard, hostOf, type AddressRules} from './addresses.js'
 import {UpstreamDown, UpstreamRefused} from './errors.js'
@@ -111,7 +112,7 @@ export class UpstreamConnection implements AsyncDisposable {
     try {
       const found = await ask().catch((error: unknown) => {
         // once more: an idle connection may be closed in the very moment in which it is used again
-        if (signal.aborted || !brokenOff.has(codeOf(error))) throw error
+        if (signal.aborted || !brokenOffCodes.has(codeOf(error))) throw error
         return ask()
       })
       const {body} = found
@@ -195,9 +196,6 @@ function withoutUser(url: URL): URL {
   plain.password = ''
   return plain
 }
-
-/** Of a connection that ended before there was an answer. */
-const brokenOff: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
