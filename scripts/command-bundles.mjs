@@ -9,7 +9,7 @@ const inside = [
   ...['@oclif/core', 'knex', '@smithy/node-http-handler', 'http-proxy-agent', 'https-proxy-agent'],
   ...['@aws-sdk/client-dynamodb', '@aws-sdk/client-iam', '@aws-sdk/client-lambda', '@aws-sdk/client-s3'],
   ...['@aws-sdk/client-secrets-manager', '@aws-sdk/client-sqs', '@aws-sdk/lib-storage'],
-  ...['@renovatebot/pep440', '@streamparser/json', 'lru-cache', 'ora', 'p-limit'],
+  ...['@renovatebot/pep440', '@streamparser/json', 'lru-cache', 'ora', 'p-limit', 'proper-lockfile'],
 ]
 /** What those try to load and do without. */
 const neverThere = [
@@ -73,6 +73,8 @@ export async function writeCommandBundles(root) {
     outdir: out,
     bundle: true,
     legalComments: 'none', // they are in LICENSES.txt
+    minifySyntax: true,
+    minifyWhitespace: true, // what isn't there needs no reading: a tenth of the time that a command takes to start
     platform: 'node',
     target: 'node20',
     format: 'esm',

@@ -223,6 +223,25 @@ describe('A directory', () => {
     assert.equal(stored.data.hash_sha256, undefined)
   })
 
+  it('stores nothing that does not read back as it came', async () => {
+    await using dir = await tempDir()
+    const store = await openDirectory(dir.join('packages'))
+    for (const size of [1000, 300_000]) {
+      const bytes = Buffer.alloc(size, 'a')
+      const changing = {
+        ...bodyOf(bytes),
+        whole: () => {
+          process.nextTick(() => bytes.fill('b')) // when it is written, and before it is read again
+          return Promise.resolve(bytes)
+        },
+        sha256: () => createHash('sha256').update('other bytes').digest('hex'),
+      }
+      const put = store.put('foo/1.0/foo-1.0.tar.gz', changing, {replace: false})
+      await assert.rejects(put, /does not read back the same/)
+    }
+    assert.deepEqual(await namesIn(dir.join('packages')), [])
+  })
+
   it('removes what a crash left an hour ago, and nothing else', async () => {
     await using dir = await tempDir()
     await writeFile(dir.join('.ppc-upload-0123456789abcdef.meta'), '')

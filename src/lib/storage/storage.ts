@@ -9,6 +9,8 @@ export interface Body {
   open(): Readable
   /** As `open`, all at once: of small bodies, whose streams cost more than they do. Not held to `size`. */
   whole?(): Promise<Buffer>
+  /** SHA-256, hex, of the bytes that were read last, to their end: where it is counted anyway. */
+  sha256?(): string | undefined
   /** A local file that holds exactly these bytes and that the store may move away instead of copying. */
   readonly disposablePath?: string
 }
@@ -107,15 +109,11 @@ export interface ObjectStore extends AsyncDisposable {
    * Name files there with `temporaryName()` of file-names.ts: pypicloud's listing would die on others.
    */
   readonly spoolDirectory?: string
-  /**
-   * `put` and `copyFrom` return only when the service itself has told a digest of what it holds and that is the digest
-   * of the bytes that were sent. Where this is not set, who wants to be certain reads again.
-   */
-  readonly confirmsBytes?: boolean
   /** The store keeps `modified` of PutOptions. Where it does not, only metadata can tell when a file was published. */
   readonly keepsModified?: boolean
   /**
-   * Stores all of `body` with its metadata, durably, or leaves what was there before when it breaks.
+   * Stores all of `body` with its metadata, durably, or leaves what was there before when it breaks. Returns when it is
+   * certain that what is stored are these bytes: the service has told their digest, or they were read again.
    * @throws {ObjectExists} @throws {StorageFailed} when the disk is full or read-only.
    */
   put(key: string, body: Body, options: PutOptions): Promise<StoredObject>

@@ -65,7 +65,6 @@ class AzureBlobStore implements ObjectStore {
   readonly name: string
   readonly layout = 'flat'
   readonly keyPrefix: string
-  readonly confirmsBytes = true
   readonly links?: StorageLinks
   readonly notices: readonly string[]
   readonly notes: AzureNotes

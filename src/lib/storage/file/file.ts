@@ -78,7 +78,9 @@ class FileStore implements ObjectStore {
     } catch (error) {
       throw storageFailure(error, `${key} was not stored in ${this.name}`)
     }
-    return this.stat(key)
+    if (!options.unlisted) return this.stat(key)
+    const {modified = new Date(), metadata = {}} = options
+    return {key, size: body.size, modified, fingerprint: '', metadata}
   }
 
   /** Only links: bytes of another directory are copied, and checked on their way, by `open` and `put`. */

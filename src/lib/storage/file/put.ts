@@ -1,6 +1,8 @@
 import {
-  chmodSync,
   closeSync,
+  fchmodSync,
+  fstatSync,
+  futimesSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -8,19 +10,18 @@ import {
   renameSync,
   statSync,
   unlinkSync,
-  utimesSync,
   writeFileSync,
   type Stats,
 } from 'node:fs'
 import {rm, rmdir} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errorCode, isMissing} from './errors.js'
-import {flush, flushDescriptor, flushDirectory} from '../../flush.js'
+import {flushDescriptor, flushDirectory} from '../../flush.js'
 import {isLinkTo, linkFile} from './link.js'
 import {withLock} from './lock.js'
 import {formatMetadata} from './metadata.js'
 import {metaPath, temporaryName} from './names.js'
-import {adoptOrSpool} from './spool.js'
+import {adoptOrSpool, opened, type Spooled} from './spool.js'
 import {ObjectExists, type Body, type CopyOptions, type PutOptions} from '../storage.js'
 
 /** One object on its way: complete and on the disk, but under names that nobody reads. */
@@ -45,7 +46,7 @@ export async function putFile(root: string, key: string, body: Body, options: Pu
   if (!options.replace && exists(join(root, key))) throw alreadyThere(key)
   await storeFile(root, key, options, async (temporary, directory, meta) => {
     const bytes = await adoptOrSpool(body, temporary, directory, options.signal)
-    if (body.disposablePath !== undefined) chmodSync(bytes, statSync(meta).mode) // an upload is private
+    if (body.disposablePath !== undefined) fchmodSync(bytes.descriptor, fstatSync(meta).mode) // an upload is private
     if (options.modified) setModified(bytes, options.modified)
     return bytes
   })
@@ -68,8 +69,9 @@ export async function putLink(
     if (!(await linkFile(link, source, temporary))) return undefined
     if (isLinkTo(link, source, path)) return undefined
     if (!replace && exists(path)) throw alreadyThere(key, ' and is no such link to the source')
-    if (modified && link === 'reflink') setModified(temporary, modified) // the others share their time
-    return temporary
+    const linked = opened(temporary)
+    if (modified && link === 'reflink') setModified(linked, modified) // the others share their time
+    return linked
   }).then(stored => stored || isLinkTo(link, source, path))
 }
 
@@ -81,7 +83,7 @@ async function storeFile(
   root: string,
   key: string,
   options: PutOptions,
-  stage: (temporary: string, directory: string, meta: string) => Promise<string | undefined>,
+  stage: (temporary: string, directory: string, meta: number) => Promise<Spooled | undefined>,
 ): Promise<boolean> {
   const path = join(root, key)
   const directory = stagingDirectory(root, path)
@@ -89,10 +91,11 @@ async function storeFile(
   const metaFile = openSync(meta, 'wx')
   try {
     writeFileSync(metaFile, formatMetadata(options.metadata ?? {}))
-    const bytes = await stage(temporary, directory, meta)
+    using bytes = await stage(temporary, directory, metaFile)
     if (bytes === undefined) return false
-    const staged = {root, key, path, bytes, meta}
-    await Promise.all([flush(bytes), flushDescriptor(metaFile)]) // at once: the file system's journal commits once
+    const staged = {root, key, path, bytes: bytes.path, meta}
+    await Promise.all([flushDescriptor(bytes.descriptor), flushDescriptor(metaFile)]) // at once: the file system's journal commits once
+    await bytes.confirm?.()
     options.signal?.throwIfAborted()
     await inDirectory(root, dirname(path), () =>
       options.replace ? replaceObject(staged) : addObject(staged),
@@ -220,10 +223,10 @@ async function removeEmptyParents(root: string, directory: string): Promise<stri
 }
 
 /** Seconds as a floating point number fall short of most milliseconds by some nanoseconds: a copy of a copy would age. */
-function setModified(path: string, time: Date): void {
+function setModified({descriptor}: Spooled, time: Date): void {
   const ms = time.getTime()
   const seconds = (ms % 1000 === 0 ? ms : ms + 0.0005) / 1000
-  utimesSync(path, seconds, seconds)
+  futimesSync(descriptor, seconds, seconds)
 }
 
 function removeIfThere(path: string): void {

@@ -88,7 +88,6 @@ class GcsStore implements ObjectStore {
   readonly name: string
   readonly layout: Layout
   readonly keyPrefix: string
-  readonly confirmsBytes = true
   readonly links?: StorageLinks
   readonly notices: readonly string[]
   readonly notes: GcsNotes

@@ -42,7 +42,6 @@ class S3Store implements ObjectStore {
   readonly name: string
   readonly layout: Layout
   readonly keyPrefix: string
-  readonly confirmsBytes = true
   readonly links: StorageLinks
   readonly notes: S3Notes
   readonly #place: S3Place

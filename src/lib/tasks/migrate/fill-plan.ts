@@ -1,7 +1,7 @@
 import {parseFilename} from '../../packaging/filenames.js'
 import {normalizeName} from '../../packaging/names.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
-import {isOddity, type ListedObject} from '../../storage/storage.js'
+import {isOddity, type ListedObject, type ObjectStore, type Oddity} from '../../storage/storage.js'
 import type {Ends} from './ends.js'
 import {recordedTime} from './times.js'
 import {Progress, type End, type Plan, type PlannedFile} from './plan.js'
@@ -13,6 +13,8 @@ export interface Selection {
   readonly since: Date | undefined
 }
 export interface FillOptions {
+  /** Of the source. */
+  readonly listing: AsyncIterable<ListedObject | Oddity>
   readonly selection: Selection
   readonly signal: AbortSignal | undefined
   /** After every batch. */
@@ -20,6 +22,26 @@ export interface FillOptions {
 }
 
 const filesPerBatch = 1000
+
+/** What a store lists, of which the first part is asked for at once, and taken once. */
+export class Listing implements AsyncDisposable {
+  readonly #entries: AsyncIterator<ListedObject | Oddity>
+  readonly #first: Promise<IteratorResult<ListedObject | Oddity>>
+
+  constructor(store: Pick<ObjectStore, 'list'>) {
+    this.#entries = store.list('')[Symbol.asyncIterator]()
+    this.#first = this.#entries.next()
+    this.#first.catch(() => undefined) // is for whoever takes it
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ListedObject | Oddity> {
+    for (let next = await this.#first; next.done !== true; next = await this.#entries.next()) yield next.value
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#entries.return?.()
+  }
+}
 
 /** Lists both ends at once. What no key tells (versions in buckets, say) is asked for when it is needed. */
 export async function fillPlan(
@@ -29,7 +51,7 @@ export async function fillPlan(
   options: FillOptions,
 ): Promise<void> {
   let listed = 0
-  const list = async (end: End, storage: PackageStorage) => {
+  const list = async (end: End, storage: PackageStorage, listing: FillOptions['listing']) => {
     let batch: {file: PlannedFile; progress: Progress}[] = []
     const flush = () => {
       options.signal?.throwIfAborted()
@@ -38,7 +60,7 @@ export async function fillPlan(
       options.onListed(listed)
       batch = []
     }
-    for await (const entry of storage.store.list('')) {
+    for await (const entry of listing) {
       if (isOddity(entry)) {
         if (end === 'source') {
           const project = projectOfOddity(storage, entry.key)
@@ -57,7 +79,10 @@ export async function fillPlan(
     }
     flush()
   }
-  const results = await Promise.allSettled([list('source', source), list('target', target)])
+  const results = await Promise.allSettled([
+    list('source', source, options.listing),
+    list('target', target, target.store.list('')),
+  ])
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 

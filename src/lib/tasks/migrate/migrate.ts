@@ -8,7 +8,7 @@ import {Bandwidth} from './bandwidth.js'
 import {CacheRows} from './cache-rows.js'
 import {carryNotes} from './carry-notes.js'
 import {FileWork, Stopped, type Run} from './file-work.js'
-import {fillPlan} from './fill-plan.js'
+import {fillPlan, Listing} from './fill-plan.js'
 import type {MigrateOptions, PlannedRemoval} from './options.js'
 import {Plan, Progress} from './plan.js'
 import {forEachAtOnce} from './pool.js'
@@ -43,15 +43,17 @@ export async function migrateFiles(
   await refuseOverlap(from, to)
   if (!isReadOnly(options)) to.decidesPuts?.().catch(() => undefined) // meanwhile: the first copy asks it
   const warnings: string[] = []
+  await using listing = new Listing(from) // its first part comes while the target is locked
   await using lock = isReadOnly(options) ? undefined : await lockTarget(to, options, warnings)
   const signals = [options.signal, lock?.signal].filter(signal => signal !== undefined)
   const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
   if (signal) setMaxListeners(0, signal) // each transfer listens
-  return await new Migration(from, to, {...options, warnings}, signal, lock).run()
+  return await new Migration(from, to, {...options, warnings, listing}, signal, lock).run()
 }
 
 class Migration {
   readonly #options: MigrateOptions
+  readonly #listing: Listing
   readonly #plan = new Plan()
   readonly #report: ReportBuilder
   readonly #run: Run
@@ -60,11 +62,12 @@ class Migration {
   constructor(
     from: ObjectStore,
     to: ObjectStore,
-    options: MigrateOptions & {readonly warnings: readonly string[]},
+    options: MigrateOptions & {readonly warnings: readonly string[]; readonly listing: Listing},
     signal: AbortSignal | undefined,
     lock: NotesLock | undefined,
   ) {
-    const {only, since, bytesPerSecond, cache, warnings} = options
+    const {only, since, bytesPerSecond, cache, warnings, listing} = options
+    this.#listing = listing
     this.#options = options
     this.#concurrency =
       options.concurrency ?? Math.max(usualConcurrency[from.layout], usualConcurrency[to.layout])
@@ -140,6 +143,7 @@ class Migration {
   async #list(): Promise<void> {
     const {ends, selection, report} = this.#run
     await fillPlan(this.#plan, ends, report, {
+      listing: this.#listing,
       selection,
       signal: ends.signal,
       onListed: done => this.#options.onProgress?.({phase: 'listing', done, bytes: 0}),

@@ -16,8 +16,7 @@ export class DamagedSource extends StorageFailed {
 /** A file of the source as something to store. It breaks at its end when its bytes aren't those that were published. */
 export class SourceBody implements Body {
   readonly size: number
-  /** Of what was read last. */
-  sha256: string | undefined
+  #sha256: string | undefined
 
   /** @param opened all of its bytes, for the first time that they are read. */
   constructor(
@@ -26,6 +25,10 @@ export class SourceBody implements Body {
     private opened?: Readable,
   ) {
     this.size = file.data.size ?? 0
+  }
+
+  sha256(): string | undefined {
+    return this.#sha256
   }
 
   open(): Readable {
@@ -56,8 +59,8 @@ export class SourceBody implements Body {
 
   /** @throws {DamagedSource} */
   #check(sha256: string): void {
-    this.sha256 = sha256
+    this.#sha256 = sha256
     const recorded = this.file.data.hash_sha256?.toLowerCase()
-    if (recorded !== undefined && recorded !== this.sha256) throw new DamagedSource()
+    if (recorded !== undefined && recorded !== sha256) throw new DamagedSource()
   }
 }
