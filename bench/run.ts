@@ -31,7 +31,8 @@ const out = args.includes('--out') ? args[args.indexOf('--out') + 1] : undefined
 const wanted = Object.keys(parts).filter(part => !args.some(arg => arg in parts) || args.includes(part))
 
 // Certificates of this machine: Node reads them each time that it starts, which the programs beside it do not.
-for (const name of ['NODE_EXTRA_CA_CERTS', 'AWS_CA_BUNDLE']) delete process.env[name]
+delete process.env['NODE_EXTRA_CA_CERTS']
+delete process.env['AWS_CA_BUNDLE']
 
 const rows: Row[] = []
 for (const part of wanted as (keyof typeof parts)[]) {
