@@ -113,9 +113,9 @@ export default class Migrate extends PpcCommand {
       this.tell(`${storage.name} has no place for a lock: see to it that no other migration runs`)
     }
     const tell = async (done: MigrateReport) => {
-      if (given.report !== undefined) await writeReport(given.report, done)
       const verifies = given['verify-only']
       this.describe(done, {source: source.storage.name, target: storage.name, verifies})
+      if (given.report !== undefined) await writeReport(given.report, done) // a full disk is told after it
     }
     const more = {...(cache && {cache}), onInterrupted: tell}
     const report = await this.migrate(source.storage, storage, {...options, ...more})

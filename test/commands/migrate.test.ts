@@ -145,6 +145,8 @@ describe('ppc-migrate --strategy mirror', () => {
 describe('ppc-migrate', () => {
   it('verifies with exit code 4, and writes its report to a file', async () => {
     await using dir = await installation()
+    const nameless = await tool(dir.path, ['ppc-migrate', 'old.ini', 'new.ini', '--report', ''])
+    assert.deepEqual([nameless.code, existsSync(dir.join('new-packages/eggy'))], [2, false])
     const {code, stderr} = await tool(dir.path, 'ppc-migrate old.ini new.ini --verify-only --report r.json')
     assert.equal(code, 4)
     assert.match(stderr, /failed: eggy-1\.0-py2\.7\.egg: the target lacks it\n/)

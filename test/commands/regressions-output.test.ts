@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {repoRoot} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
+import {sqlConfig, tool} from './tool.js'
 
 const onFullDisk = {skip: !existsSync('/dev/full')}
 
@@ -43,6 +44,18 @@ describe('output, as operators saw it go wrong', () => {
       } finally {
         closeSync(full)
       }
+    },
+  )
+
+  it(
+    'a migration whose report did not fit on the disk did not say what it had done',
+    onFullDisk,
+    async () => {
+      await using directory = await tempDir()
+      for (const name of ['old', 'new']) writeFileSync(directory.join(`${name}.ini`), sqlConfig(name))
+      const {code, stderr} = await tool(directory.path, 'ppc-migrate old.ini new.ini --report /dev/full')
+      assert.match(stderr, /^Copied 0 files .*\n/)
+      assert.equal(code, 1)
     },
   )
 })

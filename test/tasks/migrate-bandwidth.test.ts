@@ -42,6 +42,16 @@ describe('The bandwidth of a migration', () => {
     }
   })
 
+  it('can be so low that a wait is longer than a timer goes', async () => {
+    const clock = new FakeClock()
+    let longest = 0
+    const sleep = (ms: number) => clock.sleep((longest = Math.max(longest, ms)))
+    const taken = new Bandwidth(1, {now: clock.now, sleep}).take(5_000_000)
+    await clock.run()
+    await taken
+    assert.ok(clock.ms >= 5_000_000_000 - 500 && longest < 2 ** 31, `${clock.ms} by ${longest}`)
+  })
+
   it('is not made up for after a long rest', async () => {
     const clock = new FakeClock()
     const bandwidth = new Bandwidth(1000, clock)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {chmod, lstat, mkdir, readFile, rm, stat, symlink, utimes, writeFile} from 'node:fs/promises'
+import {chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile} from 'node:fs/promises'
 import {describe, it} from 'node:test'
 import {Conflict, UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
@@ -133,6 +133,24 @@ describe('Deleting the source', () => {
     ])
   })
 
+  it('keeps what the target only has links to', async () => {
+    for (const made of ['links', 'linked directories']) {
+      await using dir = await twoPlaces()
+      if (made === 'links') await migrateFiles(dir.source, dir.target, {link: 'symlink'})
+      else
+        for (const name of await readdir(dir.join('old')))
+          await symlink(`../old/${name}`, dir.join('new', name))
+      const report = await migrateFiles(dir.source, dir.target, {deleteSource: true})
+      assert.deepEqual([report.removedFromSource, report.failedCount, report.sealed], [0, 14, []], made)
+      assert.match(report.failed[0]!.reason, /was not removed: .*new has only a link to it/)
+      assert.equal(await allDigestsAreRight(dir.join('old')), 14)
+      await migrateFiles(dir.source, dir.target, {link: 'hard', strategy: 'overwrite'})
+      if (made === 'linked directories') continue
+      assert.equal((await migrateFiles(dir.source, dir.target, {deleteSource: true})).removedFromSource, 14)
+      assert.equal(await allDigestsAreRight(dir.join('new')), 14)
+    }
+  })
+
   it('is only told of by a dry run', async () => {
     await using dir = await twoPlaces()
     await putEgg(dir, 'new', 'other')
@@ -206,6 +224,16 @@ describe('Links between directories', () => {
     const report = await migrateFiles(dir.source, dir.target, {link: 'hard'})
     assert.equal(report.copied, 13)
     assert.match(report.failed[0]!.reason, /eggy-1\.0-py2\.7\.egg is already stored and is no such link/)
+  })
+
+  it('never replace the file that they lead to', async () => {
+    for (const link of ['hard', 'symlink', 'reflink'] as const) {
+      await using dir = await twoPlaces()
+      await migrateFiles(dir.source, dir.target, {link: 'symlink'})
+      const back = await migrateFiles(dir.target, dir.source, {link, strategy: 'overwrite'})
+      assert.deepEqual([back.copied, back.skipped, back.failed], [0, 14, []], link)
+      assert.equal(await allDigestsAreRight(dir.join('old')), 14)
+    }
   })
 
   it('leave the source as it was when a migrated link is deleted', async () => {

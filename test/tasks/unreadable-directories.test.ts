@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import {chmod, writeFile} from 'node:fs/promises'
+import {chmod, mkdir, utimes, writeFile} from 'node:fs/promises'
+import {dirname} from 'node:path'
 import {describe, it} from 'node:test'
 import {binPath} from '../commands/tool.js'
 import {runProgram} from '../support/run.js'
@@ -74,5 +75,23 @@ describe('A directory of a project that can not be read', () => {
     } finally {
       await chmod(closed(index), 0o755)
     }
+  })
+})
+
+describe('Files of the target that can not be read', () => {
+  it('are what --strategy fail names, however many they are', async () => {
+    await using index = await install()
+    const lines = ['pypi.storage = file', 'storage.dir = %(here)s/new', 'db.url = sqlite:///%(here)s/new.db']
+    await writeFile(index.dir.join('new.ini'), `[app:main]\nuse = egg:pypicloud\n${lines.join('\n')}\n`)
+    for (let version = 1; version <= 60; version += 1) {
+      await index.put('open', `${version}`)
+      const there = index.dir.join(`new/open/${version}/open-${version}.tar.gz`)
+      await mkdir(dirname(there), {recursive: true})
+      await writeFile(there, `open ${version}`, {mode: 0})
+      await utimes(there, 1_600_000_000, 1_600_000_000)
+    }
+    const {code, stderr} = await run(index, 'ppc-migrate', 'server.ini', 'new.ini', '--strategy', 'fail')
+    assert.match(stderr, /^ppc-migrate: nothing was copied, because of .*permission denied.* more$/m)
+    assert.equal(code, 1)
   })
 })

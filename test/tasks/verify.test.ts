@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {cp, mkdir, readFile, rename, rm, stat, utimes, writeFile} from 'node:fs/promises'
+import {cp, mkdir, readFile, rename, rm, stat, symlink, utimes, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -114,6 +114,20 @@ describe('Verifying an index', () => {
       await readFile(index.path(`Open_Lib/1.9/${wheel.split('/')[2] ?? ''}`), 'utf8'),
       'other bytes',
     )
+  })
+
+  it('keeps a misplaced file to which there is a link in its place', async () => {
+    for (const linked of ['Open_Lib', `Open_Lib/1.9/${wheel.split('/')[2] ?? ''}`]) {
+      await using index = await installation()
+      await rename(index.path('open-lib'), index.path('Open_Lib'))
+      const link = index.path(linked.replace('Open_Lib', 'open-lib'))
+      await mkdir(dirname(link), {recursive: true})
+      await symlink(index.path(linked), link)
+      const bytes = await readFile(index.path(wheel))
+      await index.repair()
+      assert.deepEqual(await readFile(index.path(wheel)), bytes)
+      assert.deepEqual(await readFile(index.path(wheel.replace('open-lib', 'Open_Lib'))), bytes)
+    }
   })
 
   it('reports strays, and what crashes have left, which goes when it is a day old', async () => {

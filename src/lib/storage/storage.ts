@@ -162,6 +162,11 @@ export interface ObjectStore extends AsyncDisposable {
   check(): Promise<void>
   /** Whether objects of the two can be the same, or one lies within the other (migrate). */
   overlaps?(other: ObjectStore): Promise<boolean>
+  /**
+   * Whether an object is, by links, the very one that `other` has under `otherKey`, so that neither outlives the deletion
+   * of the one that is no link. Absent where there are no links.
+   */
+  isOneWith?(key: string, other: ObjectStore, otherKey: string): Promise<boolean>
   /** Absent where clients can't be sent to the service. */
   readonly links?: StorageLinks
   /** What an operator should know when a server starts, and is no failure: one sentence each. */

@@ -8,6 +8,7 @@ import {UsageError, isSystemError} from '../errors.js'
 
 /** Finds out before a long run what `writePrivateFile` would find out after it. @throws {UsageError} */
 export async function checkOutputFile(path: string): Promise<void> {
+  if (path === '') throw new UsageError('the name of the file to write is empty')
   const there = await stat(path).catch(() => undefined)
   if (there?.isDirectory()) throw new UsageError(`"${path}" is a directory`)
   if (there && !there.isFile()) return

@@ -6,6 +6,7 @@ import type {Config} from '../../config/config.js'
 import {fileStorageFields} from '../../config/schema/storage.js'
 import {InvalidInput, StorageFailed, Unavailable} from '../../errors.js'
 import {isMissing, storageFailure, systemReason} from './errors.js'
+import {isSameEntry} from './link.js'
 import {listLeftovers} from './leftovers.js'
 import {listTree} from './list.js'
 import {metaEnding, removeLeftovers} from './names.js'
@@ -176,6 +177,11 @@ class FileStore implements ObjectStore {
     return (
       isWithin(mine, theirs) || isWithin(theirs, mine) || (ours.dev === others.dev && ours.ino === others.ino)
     )
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as `stat`
+  async isOneWith(key: string, other: ObjectStore, otherKey: string): Promise<boolean> {
+    return other instanceof FileStore && isSameEntry(this.#pathOf(key), other.#pathOf(otherKey))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,8 @@ import {setTimeout as sleep} from 'node:timers/promises'
 
 /** Milliseconds that may be saved up: short stops don't slow the whole down. */
 const savedMs = 500
+/** A timer that is to take longer than 2^31 ms goes off at once. */
+const longestSleepMs = 24 * 3_600_000
 
 /** Monotonic. */
 export interface Clock {
@@ -26,6 +28,8 @@ export class Bandwidth {
     const now = this.clock.now()
     this.#paidAt = Math.max(this.#paidAt, now - savedMs) + (bytes / this.bytesPerSecond) * 1000
     const wait = this.#paidAt - now
-    if (wait > 1) await this.clock.sleep(wait)
+    for (let left = wait; left > 1; left -= longestSleepMs) {
+      await this.clock.sleep(Math.min(left, longestSleepMs))
+    }
   }
 }

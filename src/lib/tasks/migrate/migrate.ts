@@ -169,7 +169,11 @@ class Migration {
   async #refuseConflicts(): Promise<void> {
     const report = new ReportBuilder(true)
     const options = {...this.#options, dryRun: true}
-    await this.#settleAll({...this.#run, rows: undefined, report, options})
+    try {
+      await this.#settleAll({...this.#run, rows: undefined, report, options})
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error // what failed is told below
+    }
     const {failed, failedCount} = report.build()
     if (failedCount === 0) return
     const names = failed.slice(0, namesTold).map(({filename, reason}) => `${filename} (${reason})`)

@@ -1,3 +1,4 @@
+import {Conflict} from '../../errors.js'
 import {isUploaded, type DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
 import {isOddity, ObjectMissing} from '../../storage/storage.js'
@@ -137,6 +138,10 @@ export class Remover {
     } catch (error) {
       if (error instanceof ObjectMissing) return false
       throw error
+    }
+    const key = ends.target.keyOf(now)
+    if (await ends.target.store.isOneWith?.(key, ends.source.store, ends.source.keyOf(file))) {
+      throw new Conflict(`${ends.target.store.name} has only a link to it`)
     }
     if (now.data.size !== file.data.size) return false
     if (isVerified) return true

@@ -41,7 +41,7 @@ export class Repair {
 
   /**
    * Moves a file to its usual key: copied, read again, listed, and only then removed from where it was. Where something
-   * else is at the usual key, both stay; where the same bytes are, the misplaced ones go.
+   * else is at the usual key, or a link to the file, both stay; where the same bytes are, the misplaced ones go.
    * @returns whether it is in its place now.
    */
   async move(file: DistFile): Promise<boolean> {
@@ -55,6 +55,8 @@ export class Repair {
       if (!(error instanceof PpcError)) throw error
       if (!(error instanceof ObjectExists)) return false
     }
+    const [from, to] = [storage.keyOf(file), storage.keyOf(place)]
+    if (await storage.store.isOneWith?.(from, storage.store, to)) return false
     const [before, now] = await Promise.all(
       [file, place].map(async one => (await hashStream(await storage.open(one))).sha256),
     )
