@@ -62,9 +62,10 @@ describe('ppc-migrate that is killed', () => {
 
 describe('ppc-migrate that is interrupted', () => {
   it('writes in its report what it has done until then', async () => {
-    for (const [signal, code] of [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
+    for (const [signal, end] of [
+      ['SIGINT', [130, null]],
+      ['SIGTERM', [143, null]],
+      ['SIGHUP', [null, 'SIGHUP']],
     ] as const) {
       await using dir = await installation()
       const args = [
@@ -83,7 +84,7 @@ describe('ppc-migrate that is interrupted', () => {
       const copied = () => (existsSync(dir.join('new-packages')) ? readdirSync(dir.join('new-packages')) : [])
       while (!copied().some(name => /^[a-z]/.test(name) && !name.endsWith('.meta'))) await sleep(10)
       child.kill(signal)
-      assert.deepEqual(await ended, [code, null])
+      assert.deepEqual(await ended, end)
       assert.match(await story, /^Copied \d+ files? .*interrupted\.?\nppc-migrate: interrupted$/ms)
       const report = JSON.parse(await readFile(dir.join('report.json'), 'utf8')) as MigrateReport
       assert.equal(report.interrupted, true)

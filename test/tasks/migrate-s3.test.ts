@@ -7,6 +7,7 @@ import {openDirectory} from '../../src/lib/storage/file/file.js'
 import {openS3Store} from '../../src/lib/storage/s3/s3.js'
 import type {ObjectStore} from '../../src/lib/storage/storage.js'
 import {migrateFiles} from '../../src/lib/tasks/migrate/migrate.js'
+import {bodyOf} from '../contracts/object-store.js'
 import {s3Error, startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
 import {startService, type Service} from '../services/index.js'
 import {s3Config} from '../storage/s3-services.js'
@@ -50,6 +51,17 @@ describe('Migrating to S3 and back', needs('versitygw'), () => {
     assert.deepEqual([...(await new Notes(dir.target).sealed())], ['acme-core'])
     const again = await migrateFiles(store, dir.target)
     assert.deepEqual([again.copied, again.skipped], [0, 14])
+  })
+
+  it('says already by a dry run which files can not lie in a directory', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('odd/')
+    const metadata = {name: 'eggy', version: '1/2'}
+    await store.put('odd/eggy/eggy-1.zip', bodyOf('egg'), {replace: false, metadata})
+    for (const dryRun of [true, false]) {
+      const {copied, failed} = await migrateFiles(store, dir.target, {dryRun})
+      assert.deepEqual([copied, failed.map(({filename}) => filename)], [0, ['eggy-1.zip']], `${dryRun}`)
+    }
   })
 
   it('copies inside the service from one prefix to another', async () => {

@@ -4,10 +4,13 @@ import {fileURLToPath} from 'node:url'
 import {Config, settings} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {reportError} from './report-error.js'
-import {watchSignals} from './signals.js'
+import {leave, watchSignals} from './signals.js'
 
 /** The package's folder, four levels above the compiled file. */
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
+
+/** Commands to which SIGHUP says that the config is to be read again. */
+const reloading = new Set(['serve', 'quickstart'])
 
 export interface Call {
   /** As typed: `ppc-migrate`, `ppc user create`. It begins every message. */
@@ -28,7 +31,7 @@ export async function runCommand({program, command, args}: Call): Promise<void> 
   if (process.env['PPC_DEBUG']) process.setSourceMapsEnabled(true)
   if (args.includes('--no-color')) process.env['NO_COLOR'] = '1'
   settings.enableAutoTranspile = false // else oclif looks for our sources and a compiler
-  watchSignals()
+  watchSignals(['SIGINT', 'SIGTERM', ...(reloading.has(command) ? [] : ['SIGHUP' as const])])
   try {
     const config = await loadConfig(program)
     const found = config.findCommand(command)
@@ -39,7 +42,7 @@ export async function runCommand({program, command, args}: Call): Promise<void> 
   }
   await setImmediate() // a write that failed is told in the next turn: until then a full disk looks like success
   // An open stdin or an idle thread must not keep a finished command. Writes to files, pipes and terminals are done.
-  process.exit()
+  leave()
 }
 
 async function loadConfig(program: string): Promise<Config> {

@@ -165,8 +165,9 @@ export class FileWork {
   async #add(file: DistFile, attempt: number, bytes: Readable | undefined): Promise<Outcome> {
     const {ends, options} = this.run
     if (options.verifyOnly) throw new NotFound('the target lacks it')
-    if (options.dryRun) return 'copied'
     const place = placeInTarget(ends.target, file)
+    ends.target.keyOf(place) // a dry run says too what can't lie there
+    if (options.dryRun) return 'copied'
     try {
       await this.#copy(file, place, {replace: false, opened: bytes})
       return 'copied'
