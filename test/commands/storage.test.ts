@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import {cp, mkdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
+import {startFaultProxy} from '../services/fault-proxy.js'
+import {startService} from '../services/index.js'
+import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {tempDir} from '../support/temp.js'
 import {sqlConfig, tool} from './tool.js'
@@ -48,6 +51,25 @@ describe('ppc-rebuild-cache', () => {
     }
     await tool(dir.path, 'ppc-rebuild-cache old.ini -q')
     assert.equal((await tool(dir.path, line)).code, 0)
+  })
+  it('speaks of the bucket alone where no region is set', needs('moto'), async () => {
+    await using moto = await startService('moto')
+    await using proxy = await startFaultProxy(moto.url)
+    await using dir = await installation()
+    const config = sqlConfig('new').replace(
+      'pypi.storage = file',
+      `pypi.storage = s3\nstorage.bucket = packages`,
+    )
+    const keys = 'storage.aws_access_key_id = AKIDEXAMPLE\nstorage.aws_secret_access_key = secret\n'
+    await writeFile(dir.join('bucket.ini'), `${config}storage.endpoint_url = ${proxy.url}\n${keys}`)
+    const rebuilt = await tool(dir.path, 'ppc-rebuild-cache bucket.ini --quiet')
+    assert.deepEqual(rebuilt, {code: 0, stdout: '', stderr: ''})
+    proxy.faults = [{method: 'GET', path: 'list-type', fault: {kind: 'answer', status: 400}}]
+    const refused = await tool(dir.path, 'ppc-rebuild-cache bucket.ini --quiet')
+    assert.match(
+      refused.stderr,
+      /^ppc-rebuild-cache: s3:\/\/packages\/ can't be listed: the service answers 400 and does not say why\n$/,
+    )
   })
   it('reports a stray file and goes on', async () => {
     await using dir = await installation()

@@ -65,6 +65,7 @@ function adaptRequests(client: S3Client, values: S3Values, isEncrypted: boolean)
 
 /** As the profile has it. Undefined where there is none. */
 export async function regionOfProfile(): Promise<string | undefined> {
+  sayNothingOfNodeVersion()
   const probe = new S3Client({}) // reads the profile's file as every client does
   try {
     return await probe.config.region()

@@ -31,12 +31,14 @@ export const isWriteConflict = (error: unknown): boolean =>
   statusOf(error) === 409 && /^(?:ConditionalRequestConflict|OperationAborted)$/.test(nameOf(error))
 export const isNotImplemented = (error: unknown): boolean =>
   statusOf(error) === 501 || ['NotImplemented', 'InvalidArgument', 'InvalidRequest'].includes(nameOf(error))
+/** As the SDK calls an error of which it has the status and nothing else. */
+const isNameless = (error: unknown): boolean => /^(?:\d+|Unknown|UnknownError)$/.test(nameOf(error))
 /** A HEAD is refused without a word: somebody has to ask again to learn why. */
 export const isUnexplained = (error: unknown): boolean => {
   const status = statusOf(error)
   return (
     (status === 400 || status === 403) &&
-    /^(?:\d+|Unknown|UnknownError|Forbidden|BadRequest)$/.test(nameOf(error))
+    (isNameless(error) || /^(?:Forbidden|BadRequest)$/.test(nameOf(error)))
   )
 }
 
@@ -70,9 +72,8 @@ export function s3Failure(error: unknown, what: string, settings: S3Settings): u
   }
   if (status === 407) return proxyFailure(error, what, settings)
   if (status === 403) return new StorageFailed(`${what}: ${notAllowed(settings)}`, {cause: error})
-  return new StorageFailed(`${what}: the service answers ${status} ${nameOf(error)}: ${error.message}`, {
-    cause: error,
-  })
+  const reason = isNameless(error) ? 'and does not say why' : `${nameOf(error)}: ${error.message}`
+  return new StorageFailed(`${what}: the service answers ${status} ${reason}`, {cause: error})
 }
 
 function refusal(code: string, message: string, settings: S3Settings): string | undefined {
