@@ -161,7 +161,13 @@ describe('ppc-migrate', () => {
 
   it('refuses a rate or time that it does not understand', async () => {
     await using dir = await installation()
-    for (const option of ['--bandwidth=fast', '--since=yesterday', '--since=2026-13-01']) {
+    for (const option of [
+      '--bandwidth=fast',
+      '--since=yesterday',
+      '--since=2026-02-30',
+      '--since=1M',
+      '--since=99999999w',
+    ]) {
       const {code, stderr} = await tool(dir.path, `ppc-migrate old.ini new.ini ${option}`)
       assert.equal(code, 2)
       assert.match(stderr, /^ppc-migrate: --\w+: expected /)

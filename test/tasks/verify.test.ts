@@ -185,6 +185,28 @@ describe('Verifying a bucket', needs('moto'), () => {
   })
 })
 
+describe('Verifying a bucket that has a file twice', needs('moto'), () => {
+  it('takes the one that is served, and lets --repair keep it', async () => {
+    await using moto = await startService('moto')
+    await using store = await openS3Store(await s3Config(moto.url))
+    await using dir = await tempDir()
+    await using cache = await openFile(dir.join('cache.db'))
+    const storage = new PackageStorage(store)
+    const metadata = {name: 'a', version: '1.0', hash_sha256: 'ab'.repeat(32)} // not that of its bytes
+    await store.put('served/a-1.0.zip', bodyOf('served'), {replace: false, metadata})
+    await rebuildCache({storage, cache}, {owner: 'a test'})
+    await store.put('first/a-1.0.zip', bodyOf('another'), {replace: false})
+    for (const repair of [undefined, {owner: 'a test'}]) {
+      const report = await verifyIndex({storage, cache}, {digests: true, ...(repair && {repair})})
+      assert.deepEqual(found(report), ['damaged served/a-1.0.zip', 'doubled first/a-1.0.zip'])
+      assert.equal((await cache.findFile('a-1.0.zip'))?.data.path, 'served/a-1.0.zip')
+    }
+    await store.delete('served/a-1.0.zip')
+    await verifyIndex({storage, cache}, {digests: false, repair: {owner: 'a test'}})
+    assert.equal((await cache.findFile('a-1.0.zip'))?.data.path, 'first/a-1.0.zip')
+  })
+})
+
 describe('Verifying a bucket whose services freeze', needs('versitygw', 'redis'), () => {
   it('goes on where it was when they do', async () => {
     await using gateway = await startService('versitygw')

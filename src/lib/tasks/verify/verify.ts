@@ -118,23 +118,34 @@ class Verification {
   async #takeBatch(batch: readonly DistFile[]): Promise<void> {
     this.options.signal?.throwIfAborted()
     const rows = await this.parts.cache.findFiles(batch.map(({filename}) => filename))
-    const counting = batch.filter(file => this.#isFirst(file, rows.get(file.filename)))
     await Promise.all(
-      counting.map(file =>
-        this.#limit(async () => {
+      batch.map(file => {
+        const row = rows.get(file.filename)
+        const key = row && this.parts.storage.keyOrNone(row)
+        const isFirst = this.#names.isFirst(file.filename, key)
+        return this.#limit(async () => {
           this.options.signal?.throwIfAborted()
-          const row = rows.get(file.filename)
+          if (await this.#isMoved(file)) return
+          if (!(await this.#counts(file, row, {isFirst, key}))) return
           await this.#compare(file, row)
           if (this.options.digests) await this.#check(file, row)
-        }),
-      ),
+        })
+      }),
     )
     this.options.onProgress?.(this.#names.size)
   }
 
-  /** The others of its name are told at the end. */
-  #isFirst({filename}: DistFile, row: DistFile | undefined): boolean {
-    return this.#names.isFirst(filename, row && this.parts.storage.keyOrNone(row))
+  /** Of several objects of one name the one whose key the row has does; the others are told at the end. */
+  async #counts(
+    file: DistFile,
+    row: DistFile | undefined,
+    {isFirst, key}: {readonly isFirst: boolean; readonly key: string | undefined},
+  ): Promise<boolean> {
+    const {storage} = this.parts
+    if (row === undefined || key === undefined) return isFirst
+    if (key === storage.keyOf(file)) return true
+    const isListed = key.startsWith(storage.store.keyPrefix ?? '')
+    return isFirst && (!isListed || (await this.#isGone(row)))
   }
 
   async #takeDoubles(): Promise<void> {
@@ -145,13 +156,17 @@ class Verification {
     }
   }
 
-  async #compare(file: DistFile, row: DistFile | undefined): Promise<void> {
+  /** Reports what lies in a directory of another spelling. @returns whether it was moved. */
+  async #isMoved(file: DistFile): Promise<boolean> {
     const {storage} = this.parts
     const key = storage.keyOf(file)
-    if (storage.store.layout === 'tree' && key !== storage.usualKeyOf(file)) {
-      const reason = `lies where pypicloud does not look: its place is ${storage.usualKeyOf(file)}`
-      await this.#report({kind: 'misplaced', key, reason}, () => this.#repair?.move(file))
-    }
+    if (storage.store.layout !== 'tree' || key === storage.usualKeyOf(file)) return false
+    const reason = `lies where pypicloud does not look: its place is ${storage.usualKeyOf(file)}`
+    return this.#report({kind: 'misplaced', key, reason}, () => this.#repair?.move(file))
+  }
+
+  async #compare(file: DistFile, row: DistFile | undefined): Promise<void> {
+    const key = this.parts.storage.keyOf(file)
     if (!difference(file, row)) return
     // somebody may have published, replaced or deleted the file since it was listed
     const now = await this.#now(file)
@@ -227,9 +242,11 @@ class Verification {
     }
   }
 
-  async #report(finding: Finding, mend: () => Promise<boolean> | boolean | undefined): Promise<void> {
+  /** @returns whether it is mended. */
+  async #report(finding: Finding, mend: () => Promise<boolean> | boolean | undefined): Promise<boolean> {
     const repaired = (await mend()) ?? false
     this.#findings.add(repaired ? {...finding, repaired} : finding)
+    return repaired
   }
 
   #concerns({name}: DistFile): boolean {
