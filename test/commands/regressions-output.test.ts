@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {spawnSync} from 'node:child_process'
-import {closeSync, existsSync, openSync, writeFileSync} from 'node:fs'
+import {closeSync, existsSync, mkdirSync, openSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, it} from 'node:test'
 import {repoRoot} from '../support/paths.js'
@@ -58,4 +58,21 @@ describe('output, as operators saw it go wrong', () => {
       assert.equal(code, 1)
     },
   )
+
+  it('names of files moved the cursor, renamed the window and began lines of their own', async () => {
+    await using directory = await tempDir()
+    for (const name of ['old', 'new']) writeFileSync(directory.join(`${name}.ini`), sqlConfig(name))
+    for (const name of ['\u001b[2J', 'a\nfailed: b', '\u202egpj']) {
+      mkdirSync(directory.join('old-packages', name, '1.0'), {recursive: true})
+      writeFileSync(directory.join('old-packages', name, '1.0', `${name}-1.0.zip`), 'x')
+    }
+    for (const line of [
+      'ppc-migrate old.ini new.ini --dry-run',
+      'ppc verify old.ini',
+      'ppc-rebuild-cache old.ini',
+    ]) {
+      const {stderr} = await tool(directory.path, line)
+      assert.doesNotMatch(stderr, /[^\n -~]|^failed: b/m)
+    }
+  })
 })

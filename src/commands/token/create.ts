@@ -56,7 +56,8 @@ export default class TokenCreate extends AccessCommand {
       this.tell(`Created the API token ${token.id} of ${token.owner}: ${describeToken(token)}.`)
       this.log(text)
       if (configLine !== undefined) {
-        this.tell(`Put this line into the config, and send SIGHUP to the server:\n${configLine}`)
+        this.tell('Put this line into the config, and send SIGHUP to the server:')
+        this.tell(configLine)
       }
       return {token: text, ...shownToken(token), ...(configLine !== undefined && {configLine})}
     })

@@ -6,6 +6,7 @@ import {Unavailable, type PpcError} from '../errors.js'
 import type {Progress} from './progress.js'
 import {describeError, reportError} from './report-error.js'
 import {auditShell} from './shell-audit.js'
+import {oneLine} from './one-line.js'
 import {interrupted} from './signals.js'
 
 /** Of commands that open a database or a storage. @param more what else is waited for. */
@@ -54,8 +55,9 @@ export abstract class PpcCommand extends Command {
   /** A line about what went wrong, though the rest was done: also with --quiet, since it is what cron mails. Nothing with --json. */
   protected complain(message: string, progress?: Progress): void {
     if (this.jsonEnabled()) return
-    if (progress) progress.note(message)
-    else process.stderr.write(`${message}\n`)
+    const line = oneLine(message)
+    if (progress) progress.note(line)
+    else process.stderr.write(`${line}\n`)
   }
 
   /** Reads and checks a config; its warnings go to stderr, once a file and run. */

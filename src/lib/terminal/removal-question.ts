@@ -1,5 +1,6 @@
 import {UsageError} from '../errors.js'
 import type {PlannedRemoval} from '../tasks/migrate/options.js'
+import {oneLine} from './one-line.js'
 import {count, number} from './progress.js'
 import {askText, askYesNo, canPrompt} from './prompts.js'
 
@@ -18,7 +19,7 @@ export async function askRemoval({place, files, of, examples, isLarge}: PlannedR
     )
   }
   const more = files > examples.length ? ` and ${number(files - examples.length)} more` : ''
-  process.stderr.write(`To be removed from ${place}: ${examples.join(', ')}${more}\n`)
+  process.stderr.write(`To be removed from ${place}: ${oneLine(examples.join(', '))}${more}\n`)
   if (!isLarge) return askYesNo(`Remove ${share}?`, false)
   const percent = Math.round((100 * files) / Math.max(1, of))
   process.stderr.write(`That is ${share}: ${percent} %.\n`)

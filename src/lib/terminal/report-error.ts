@@ -1,6 +1,7 @@
 import {Errors} from '@oclif/core'
 import {getSystemErrorMap} from 'node:util'
 import {ExitCode, PpcError, isSystemError, rootFailure} from '../errors.js'
+import {oneLine} from './one-line.js'
 import {endedBySignal} from './signals.js'
 
 /** What a user, or a script by --json, is told of a failure. */
@@ -18,7 +19,7 @@ export function reportError(program: string, thrown: unknown): number {
   if (error instanceof Errors.ExitError) return error.oclif.exit ?? ExitCode.failed
   if (isBrokenPipe(error)) return 141 // what a shell reports of a program that SIGPIPE ended
   const report = describeError(program, error)
-  for (const line of report.message.split('\n')) process.stderr.write(`${program}: ${line}\n`)
+  for (const line of report.message.split('\n')) process.stderr.write(`${program}: ${oneLine(line)}\n`)
   if (report.hint) process.stderr.write(`${report.hint}\n`)
   if (process.env['PPC_DEBUG'] && thrown instanceof Error) console.error(thrown)
   return report.exitCode
