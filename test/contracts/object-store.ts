@@ -9,6 +9,7 @@ import {Readable} from 'node:stream'
 import {buffer, text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
 import {computedKey} from '../../src/lib/storage/layout.js'
+import {wholeOf} from '../../src/lib/storage/small-body.js'
 import {
   isOddity,
   ObjectExists,
@@ -235,11 +236,13 @@ export function describeObjectStore(
     law('gives an object with what is known of it at once, where it can', async () => {
       const where = key('fetched-1.0.zip')
       await put(where, 'fetched')
-      const fetched = await store.fetch?.(where)
-      if (fetched === undefined) return
-      assert.equal(await text(fetched.bytes), 'fetched')
-      assert.deepEqual(fetched.object, await store.stat(where))
-      await assert.rejects(async () => store.fetch?.(key('unfetched-1.0.zip')), ObjectMissing)
+      for (const size of [7, 1 << 30]) {
+        const fetched = await store.fetch?.(where, size)
+        if (fetched === undefined) return
+        assert.equal(String(await wholeOf(fetched.bytes)), 'fetched')
+        assert.deepEqual(fetched.object, await store.stat(where))
+        await assert.rejects(async () => store.fetch?.(key('unfetched-1.0.zip'), size), ObjectMissing)
+      }
     })
 
     law('loses nothing to readers that turn away', async () => {
@@ -248,7 +251,8 @@ export function describeObjectStore(
       for (let batch = 0; batch < 10; batch += 1) {
         const opened = await Promise.all(Array.from({length: 20}, () => store.open(where)))
         for (const stream of opened) stream.destroy()
-        if (store.fetch) (await store.fetch(where)).bytes.destroy()
+        const fetched = await store.fetch?.(where, 200_000)
+        if (fetched?.bytes instanceof Readable) fetched.bytes.destroy()
       }
       assert.equal((await store.stat(where)).size, 200_000) // more streams than a client has connections
     })

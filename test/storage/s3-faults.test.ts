@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import {randomBytes} from 'node:crypto'
+import {Readable} from 'node:stream'
 import {buffer, text} from 'node:stream/consumers'
 import {after, before, describe, it} from 'node:test'
 import {ListMultipartUploadsCommand, S3Client} from '@aws-sdk/client-s3'
-import {Unavailable} from '../../src/lib/errors.js'
+import {PpcError, Unavailable} from '../../src/lib/errors.js'
 import {openS3Store} from '../../src/lib/storage/s3/s3.js'
+import {wholeOf} from '../../src/lib/storage/small-body.js'
 import {ObjectExists, ObjectMissing, type ObjectStore} from '../../src/lib/storage/storage.js'
 import {bodyOf, bodyThatBreaks} from '../contracts/object-store.js'
-import {s3Error, startFaultProxy, type FaultProxy} from '../services/fault-proxy.js'
+import {s3Error, startFaultProxy, type Fault, type FaultProxy} from '../services/fault-proxy.js'
 import {startService, type Service} from '../services/index.js'
 import {needs} from '../support/needs.js'
 import {s3Config} from './s3-services.js'
@@ -111,6 +113,60 @@ describe('S3 over a bad connection', needs('versitygw'), () => {
     const stream = await store.open(where)
     await store.put(where, bodyOf(Buffer.alloc(MiB, 'b')), {replace: true})
     await assert.rejects(buffer(stream), /was replaced while it was read/)
+    proxy.faults = []
+  })
+
+  it('a small object comes whole by one request, and by others where that one is harmed', async () => {
+    const bytes = randomBytes(100_000)
+    const where = 'p/small-1.0.zip'
+    await store.put(where, bodyOf(bytes), {replace: false, metadata: {summary: 'small'}})
+    proxy.requests.length = 0
+    const fetched = await store.fetch?.(where, bytes.length)
+    assert.deepEqual(fetched?.bytes, bytes)
+    assert.equal(fetched.object.metadata['summary'], 'small')
+    assert.equal(proxy.requests.length, 1)
+    const faults: Fault[] = [
+      {kind: 'reset'},
+      {kind: 'reset', afterBytes: 50_000},
+      {kind: 'truncate', afterBytes: 50_000},
+      {kind: 'lose-answer'},
+      s3Error(503, 'SlowDown'),
+    ]
+    for (const fault of faults) {
+      proxy.faults = [{method: 'GET', path: 'small-1.0', first: 1, fault}]
+      const again = await store.fetch?.(where, bytes.length)
+      assert.ok(again)
+      assert.deepEqual(await wholeOf(again.bytes), bytes)
+      assert.deepEqual(again.object, fetched.object)
+    }
+    proxy.faults = []
+  })
+
+  it('an object that is no longer small is read all the same', async () => {
+    const bytes = randomBytes(MiB)
+    await store.put('p/grown-1.0.zip', bodyOf(bytes), {replace: false})
+    const fetched = await store.fetch?.('p/grown-1.0.zip', 7)
+    assert.ok(fetched?.bytes instanceof Readable)
+    assert.deepEqual(await buffer(fetched.bytes), bytes)
+    assert.equal(fetched.object.size, MiB)
+  })
+
+  it('a refusal has the same words for small objects', async () => {
+    const where = 'p/refused-1.0.zip'
+    await store.put(where, bodyOf('refused'), {replace: false})
+    const refusals: Fault[] = [
+      s3Error(403, 'AccessDenied', 'Access Denied'),
+      {kind: 'answer', status: 403, headers: {'transfer-encoding': 'chunked'}},
+      s3Error(404, 'NoSuchKey'),
+    ]
+    const failure = async (size: number): Promise<unknown> =>
+      store.fetch?.(where, size).catch((error: unknown) => error)
+    for (const fault of refusals) {
+      proxy.faults = [{method: 'GET', fault}]
+      const small = await failure(7)
+      assert.ok(small instanceof PpcError)
+      assert.deepEqual(small, await failure(MiB))
+    }
     proxy.faults = []
   })
 

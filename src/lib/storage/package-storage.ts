@@ -5,6 +5,7 @@ import type {DistFile} from '../packaging/dist-file.js'
 import {parseFilename} from '../packaging/filenames.js'
 import {normalizeName} from '../packaging/names.js'
 import {computedKey, keyOf, parseKey, prefixesOf, type FileCoordinates, type KeyParts} from './layout.js'
+import type {Bytes} from './small-body.js'
 import {
   isOddity,
   ObjectMissing,
@@ -202,10 +203,11 @@ export class PackageStorage {
   }
 
   /** As `look`, with all bytes. Undefined where the store can't do that at once. */
-  async fetch(
-    key: string,
-  ): Promise<{readonly file: DistFile | Oddity; readonly bytes: Readable} | undefined> {
-    const fetched = await this.store.fetch?.(key)
+  async fetch({
+    key,
+    size,
+  }: ListedObject): Promise<{readonly file: DistFile | Oddity; readonly bytes: Bytes} | undefined> {
+    const fetched = await this.store.fetch?.(key, size)
     return fetched && {file: this.#describe(fetched.object, fetched.object.metadata), bytes: fetched.bytes}
   }
 

@@ -3,6 +3,12 @@ import {Readable} from 'node:stream'
 /** Bytes. Up to here all of an object is held at once, as most wheels are small and streams cost more than they do. */
 export const smallSize = 1 << 17
 
+/** All bytes of something: small ones at once. */
+export type Bytes = Buffer | Readable
+
+export const wholeOf = (bytes: Bytes): Promise<Buffer> =>
+  bytes instanceof Readable ? collect(bytes) : Promise.resolve(bytes)
+
 /** All bytes of a stream. @throws what breaks it, also when it is destroyed before its end. */
 export function collect(stream: Readable): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import {PpcError, StorageFailed} from '../errors.js'
+import type {Bytes} from './small-body.js'
 
 /** Bytes that can be read more than once, because an upload may be retried. */
 export interface Body {
@@ -30,6 +31,12 @@ export interface ListedObject {
 }
 export interface StoredObject extends ListedObject {
   readonly metadata: ObjectMetadata
+}
+
+export interface FetchedObject {
+  readonly object: StoredObject
+  /** Who does not read a stream to its end destroys it. */
+  readonly bytes: Bytes
 }
 
 /** Inclusive offsets, as in HTTP: `{start: 0, end: 9}` is ten bytes. */
@@ -136,10 +143,10 @@ export interface ObjectStore extends AsyncDisposable {
   /** @throws {ObjectMissing} here, never in the middle of the stream. */
   open(key: string, range?: ByteRange): Promise<Readable>
   /**
-   * `stat` and `open` by one request, where listings tell no metadata. Who does not read to the end destroys `bytes`.
-   * @throws {ObjectMissing}
+   * `stat` and `open` by one request, where listings tell no metadata.
+   * @param size as it was listed: small objects mostly come whole. @throws {ObjectMissing}
    */
-  fetch?(key: string): Promise<{readonly object: StoredObject; readonly bytes: Readable}>
+  fetch?(key: string, size: number): Promise<FetchedObject>
   /**
    * Where objects are files of this machine: the file, opened for reading, which is sent quicker than a stream. Whoever
    * asked closes it. @throws {ObjectMissing}

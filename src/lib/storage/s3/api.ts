@@ -1,6 +1,6 @@
 import type {S3Client} from '@aws-sdk/client-s3'
 import {connectionsOf, proxyOf, schemeOf, type Connections} from './agents.js'
-import {HeadConnections} from './head-connections.js'
+import {DirectConnections} from './direct-connections.js'
 import {bucketAddress, type Address} from './object-url.js'
 import type {S3Settings} from './settings.js'
 import type {Signer} from './signature.js'
@@ -17,7 +17,7 @@ export class S3Api {
   #client: S3Client | undefined
   #sdk: Promise<S3Sdk> | undefined
   #address: Address | undefined
-  #heads: HeadConnections | undefined
+  #direct: DirectConnections | undefined
 
   constructor(
     private readonly settings: S3Settings,
@@ -32,8 +32,8 @@ export class S3Api {
   }
 
   /** Undefined where a proxy is in between: requests to it have another form. */
-  get heads(): HeadConnections | undefined {
-    return (this.#heads ??= this.#connectHeads())
+  get direct(): DirectConnections | undefined {
+    return (this.#direct ??= this.#connect())
   }
 
   sdk(): Promise<S3Sdk> {
@@ -56,15 +56,15 @@ export class S3Api {
 
   destroy(): void {
     this.#client?.destroy()
-    this.#heads?.destroy()
+    this.#direct?.destroy()
     for (const agent of [this.connections.httpAgent, this.connections.httpsAgent]) agent.destroy()
   }
 
-  #connectHeads(): HeadConnections | undefined {
+  #connect(): DirectConnections | undefined {
     const scheme = schemeOf(this.settings)
     if (proxyOf(scheme, this.settings) !== undefined) return undefined
     const {httpAgent, httpsAgent} = this.connections
-    return new HeadConnections(scheme === 'https' ? httpsAgent : httpAgent, this.address, this.connections)
+    return new DirectConnections(scheme === 'https' ? httpsAgent : httpAgent, this.address, this.connections)
   }
 
   async #load(): Promise<S3Sdk> {

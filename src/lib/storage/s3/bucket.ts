@@ -4,7 +4,7 @@ import {S3Api} from './api.js'
 import {findCredentials} from './credentials.js'
 import {isBucketMissing, isUnexplained, otherRegion, s3Failure, wrongRegion} from './errors.js'
 import type {S3Place} from './place.js'
-import {askHead} from './quick-request.js'
+import {askForLittle} from './quick-request.js'
 import {firstRegion} from './region.js'
 import type {S3Settings} from './settings.js'
 
@@ -65,7 +65,7 @@ async function findOrMake(place: S3Place): Promise<void> {
 /** HEAD, and where that is refused without a word, a listing, which gives the reason or works. */
 async function headBucket(place: S3Place): Promise<void> {
   const {bucket} = place
-  const answer = await askHead(place, '')
+  const answer = await askForLittle(place, 'HEAD', '')
   if (answer?.statusCode === 200) return
   const {client, HeadBucketCommand, ListObjectsV2Command} = await place.api.sdk()
   try {

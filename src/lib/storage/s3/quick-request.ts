@@ -1,15 +1,16 @@
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Address} from './object-url.js'
-import type {HeadAnswer} from './head-connections.js'
 import type {S3Place} from './place.js'
 import {sendOver, type SignedRequest} from './quick-connection.js'
 import {signHeaders} from './sign-headers.js'
 import {encodeKey, encodePart} from './sign-url.js'
 import {sha256} from './signature.js'
+import {smallSizeOf, type AnswerHead, type SmallAnswer, type SmallMethod} from './small-answer.js'
+import {collect} from '../small-body.js'
 
 export interface QuickRequest {
-  /** HEAD only where a proxy is in between: see `askHead`. */
+  /** HEAD only where a proxy is in between: see `askForLittle`. */
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   /** Empty: the bucket. */
   readonly key: string
@@ -19,7 +20,7 @@ export interface QuickRequest {
   readonly content?: Buffer
   readonly signal?: AbortSignal | undefined
 }
-export interface QuickAnswer extends HeadAnswer {
+export interface QuickAnswer extends AnswerHead {
   /** Read it to its end or destroy it: it holds a connection. */
   readonly body: Readable
 }
@@ -39,9 +40,13 @@ export async function askQuickly(place: S3Place, request: QuickRequest): Promise
   return undefined
 }
 
-/** As `askQuickly`, by HEAD. */
-export async function askHead(place: S3Place, key: string): Promise<HeadAnswer | undefined> {
-  const answer = await hopedFor(place, () => sendHead(place, key))
+/** As `askQuickly`, by HEAD or of an object that was listed as small. Undefined also where it is not small any more. */
+export async function askForLittle(
+  place: S3Place,
+  method: SmallMethod,
+  key: string,
+): Promise<SmallAnswer | undefined> {
+  const answer = await hopedFor(place, () => sendForLittle(place, {method, key}))
   if (answer === undefined || !isTooMuch(answer)) return answer
   await pause()
   return undefined
@@ -50,7 +55,7 @@ export async function askHead(place: S3Place, key: string): Promise<HeadAnswer |
 const hopedFor = async <T>({bucket}: S3Place, ask: () => Promise<T>): Promise<T | undefined> =>
   isPlain(bucket) ? ask().catch(() => undefined) : undefined
 
-const isTooMuch = ({statusCode}: HeadAnswer): boolean => statusCode >= 500 || statusCode === 429
+const isTooMuch = ({statusCode}: AnswerHead): boolean => statusCode >= 500 || statusCode === 429
 
 const pause = (signal?: AbortSignal) => sleep(100 + Math.random() * 300, undefined, {signal})
 
@@ -72,12 +77,21 @@ async function send(place: S3Place, request: QuickRequest): Promise<QuickAnswer>
   }
 }
 
-async function sendHead(place: S3Place, key: string): Promise<HeadAnswer> {
-  const {heads} = place.api
-  if (heads) return heads.ask(await signed(place, {method: 'HEAD', key}))
-  const answer = await send(place, {method: 'HEAD', key})
-  answer.body.resume() // has no bytes, but frees the connection
-  return answer
+async function sendForLittle(
+  place: S3Place,
+  request: QuickRequest & {method: SmallMethod},
+): Promise<SmallAnswer> {
+  const {direct} = place.api
+  const {method} = request
+  if (direct) return direct.ask({method, ...(await signed(place, request))})
+  const answer = await send(place, request)
+  try {
+    if (method === 'GET') smallSizeOf(answer)
+    return {...answer, body: await collect(answer.body)}
+  } catch (error) {
+    answer.body.destroy()
+    throw error
+  }
 }
 
 async function signed(

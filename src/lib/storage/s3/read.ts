@@ -4,8 +4,8 @@ import {StorageFailed, Unavailable} from '../../errors.js'
 import {isPreconditionFailed, s3Failure, statusOf} from './errors.js'
 import {parseHead, type Head} from './head.js'
 import {atObject, describeObject, type S3Place} from './place.js'
-import {askQuickly} from './quick-request.js'
-import {collect, smallSize, streamOf} from '../small-body.js'
+import {askForLittle, askQuickly} from './quick-request.js'
+import {smallSize} from '../small-body.js'
 import type {ByteRange} from '../storage.js'
 
 /** What GET answers: the bytes, and of which range they are. */
@@ -32,16 +32,21 @@ export async function readObject(place: S3Place, key: string, range?: ByteRange)
   return resumingStream(place, key, first, first.ContentRange === undefined ? 0 : (range?.start ?? 0))
 }
 
-/** Small objects come whole. @throws {ObjectMissing} */
-export async function fetchObject(place: S3Place, key: string) {
-  const answer = await atObject(place, key, "can't be read", () => getObject(place, key, undefined))
-  return {object: describeObject(key, answer), bytes: await bytesOf(place, key, answer)}
+/** @param size as it was listed: a small object comes whole. @throws {ObjectMissing} */
+export async function fetchObject(place: S3Place, key: string, size: number) {
+  const answer = await atObject(place, key, "can't be read", () =>
+    size <= smallSize ? getSmallObject(place, key) : getObject(place, key),
+  )
+  const object = describeObject(key, answer)
+  return {object, bytes: 'bytes' in answer ? answer.bytes : resumingStream(place, key, answer, 0)}
 }
 
-async function bytesOf(place: S3Place, key: string, answer: Got): Promise<Readable> {
-  const {ContentLength: size = Infinity, Body: body} = answer
-  const whole = size <= smallSize ? await collect(body).catch(() => undefined) : undefined
-  return whole?.length === size ? streamOf(whole) : resumingStream(place, key, answer, 0)
+/** @returns a stream if it is not small any more, or if its connection broke. */
+async function getSmallObject(place: S3Place, key: string): Promise<Got | (Head & {readonly bytes: Buffer})> {
+  const answer = await askForLittle(place, 'GET', key)
+  return answer?.statusCode === 200
+    ? {...parseHead(answer.headers), bytes: answer.body}
+    : getObjectBySdk(place, key)
 }
 
 function resumingStream(place: S3Place, key: string, first: Got, start: number): Readable {
@@ -90,12 +95,7 @@ async function resume(place: S3Place, key: string, position: number, end: number
   })
 }
 
-async function getObject(
-  place: S3Place,
-  key: string,
-  range: string | undefined,
-  etag?: string,
-): Promise<Got> {
+async function getObject(place: S3Place, key: string, range?: string, etag?: string): Promise<Got> {
   const headers = {...(range !== undefined && {range}), ...(etag !== undefined && {'if-match': etag})}
   const answer = await askQuickly(place, {method: 'GET', key, headers})
   if (answer?.statusCode === (range === undefined ? 200 : 206)) {
@@ -103,6 +103,10 @@ async function getObject(
     return {...parseHead(found), ContentRange: found['content-range'], Body: body}
   }
   answer?.body.destroy()
+  return getObjectBySdk(place, key, range, etag)
+}
+
+async function getObjectBySdk(place: S3Place, key: string, range?: string, etag?: string): Promise<Got> {
   const {client, GetObjectCommand} = await place.api.sdk()
   const got = await client.send(
     new GetObjectCommand({

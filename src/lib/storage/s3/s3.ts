@@ -15,6 +15,7 @@ import type {
   Body,
   ByteRange,
   CopyOptions,
+  FetchedObject,
   Layout,
   Leftover,
   ListedObject,
@@ -87,8 +88,8 @@ class S3Store implements ObjectStore {
     return readObject(this.#place, key, range)
   }
 
-  fetch(key: string): Promise<{readonly object: StoredObject; readonly bytes: Readable}> {
-    return fetchObject(this.#place, key)
+  fetch(key: string, size: number): Promise<FetchedObject> {
+    return fetchObject(this.#place, key, size)
   }
 
   stat(key: string): Promise<StoredObject> {

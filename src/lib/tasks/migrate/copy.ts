@@ -1,6 +1,6 @@
-import type {Readable} from 'node:stream'
 import {findProvenance, keepProvenance} from '../../index/attestations.js'
 import type {DistFile} from '../../packaging/dist-file.js'
+import type {Bytes} from '../../storage/small-body.js'
 import type {LinkKind, ObjectStore} from '../../storage/storage.js'
 import type {Ends} from './ends.js'
 import {SourceBody} from './source-body.js'
@@ -10,7 +10,7 @@ export interface CopyFileOptions {
   readonly replace: boolean
   readonly link: LinkKind | undefined
   /** All bytes of the file, where they have been asked for. */
-  readonly opened: Readable | undefined
+  readonly opened: Bytes | undefined
   /** Nobody needs to know how the target lists it. */
   readonly unlisted: boolean
 }

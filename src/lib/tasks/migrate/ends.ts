@@ -1,8 +1,8 @@
-import type {Readable} from 'node:stream'
+import {Readable} from 'node:stream'
 import {createHash, hash} from 'node:crypto'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
-import {collect, smallSize} from '../../storage/small-body.js'
+import {smallSize, wholeOf, type Bytes} from '../../storage/small-body.js'
 import {ObjectMissing, type ListedObject, type Oddity} from '../../storage/storage.js'
 import type {Bandwidth} from './bandwidth.js'
 
@@ -35,9 +35,10 @@ export async function* readFile(
   {bandwidth, signal}: Ends,
   storage: PackageStorage,
   file: DistFile,
-  opened?: Readable,
+  opened?: Bytes,
 ): AsyncGenerator<Buffer> {
-  for await (const chunk of (opened ?? (await storage.open(file))) as Readable & AsyncIterable<Buffer>) {
+  const found = opened ?? (await storage.open(file))
+  for await (const chunk of (found instanceof Readable ? found : [found]) as AsyncIterable<Buffer>) {
     signal?.throwIfAborted()
     await bandwidth?.take(chunk.length)
     yield chunk
@@ -49,9 +50,9 @@ export async function readSmallFile(
   {bandwidth, signal}: Ends,
   storage: PackageStorage,
   file: DistFile,
-  opened?: Readable,
+  opened?: Bytes,
 ): Promise<Buffer> {
-  const bytes = await collect(opened ?? (await storage.open(file)))
+  const bytes = await wholeOf(opened ?? (await storage.open(file)))
   signal?.throwIfAborted()
   await bandwidth?.take(bytes.length)
   return bytes

@@ -1,8 +1,9 @@
-import type {Readable} from 'node:stream'
+import {Readable} from 'node:stream'
 import {Conflict, LockLost, NotFound, StorageFailed} from '../../errors.js'
 import type {NotesLock} from '../../index/notes-lock.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
+import type {Bytes} from '../../storage/small-body.js'
 import {isOddity, ObjectExists, ObjectMissing, type Oddity} from '../../storage/storage.js'
 import type {CacheRows} from './cache-rows.js'
 import {findDamage, findDifference} from './compare.js'
@@ -92,7 +93,7 @@ export class FileWork {
         (await lookAt(this.run.ends.source, attempt === 1 ? planned : withoutMetadata(planned)))
       return await this.#settleFound(planned, attempt, found, fetched?.bytes)
     } finally {
-      fetched?.bytes.destroy()
+      if (fetched?.bytes instanceof Readable) fetched.bytes.destroy()
     }
   }
 
@@ -110,9 +111,9 @@ export class FileWork {
     )
   }
 
-  async #fetch({key}: PlannedFile): ReturnType<PackageStorage['fetch']> {
+  async #fetch(planned: PlannedFile): ReturnType<PackageStorage['fetch']> {
     try {
-      return await this.run.ends.source.fetch(key)
+      return await this.run.ends.source.fetch(planned)
     } catch (error) {
       if (error instanceof ObjectMissing) return undefined // and is looked for once more
       throw error
@@ -123,7 +124,7 @@ export class FileWork {
     planned: PlannedFile,
     attempt: number,
     found: DistFile | Oddity | undefined,
-    bytes: Readable | undefined,
+    bytes: Bytes | undefined,
   ): Promise<Outcome> {
     const {plan, report, ends} = this.run
     const file = this.#select(found)
@@ -162,7 +163,7 @@ export class FileWork {
     return isSelected ? file : 'unselected'
   }
 
-  async #add(file: DistFile, attempt: number, bytes: Readable | undefined): Promise<Outcome> {
+  async #add(file: DistFile, attempt: number, bytes: Bytes | undefined): Promise<Outcome> {
     const {ends, options} = this.run
     if (options.verifyOnly) throw new NotFound('the target lacks it')
     const place = placeInTarget(ends.target, file)

@@ -2,7 +2,7 @@ import {createHash, hash} from 'node:crypto'
 import {Readable} from 'node:stream'
 import {StorageFailed} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
-import {collect, smallSize} from '../../storage/small-body.js'
+import {collect, smallSize, type Bytes} from '../../storage/small-body.js'
 import type {Body} from '../../storage/storage.js'
 import {readFile, readSmallFile, type Ends} from './ends.js'
 
@@ -22,7 +22,7 @@ export class SourceBody implements Body {
   constructor(
     private readonly ends: Ends,
     private readonly file: DistFile,
-    private opened?: Readable,
+    private opened?: Bytes,
   ) {
     this.size = file.data.size ?? 0
   }
@@ -51,7 +51,7 @@ export class SourceBody implements Body {
     this.#check(digest.digest('hex'))
   }
 
-  #takeOpened(): Readable | undefined {
+  #takeOpened(): Bytes | undefined {
     const {opened} = this
     this.opened = undefined
     return opened

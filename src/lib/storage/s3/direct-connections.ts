@@ -3,33 +3,31 @@ import {isIP, type Socket} from 'node:net'
 import type {Connections} from './agents.js'
 import type {Address} from './object-url.js'
 import type {SignedRequest} from './quick-connection.js'
+import {SmallAnswerReader, type SmallAnswer, type SmallMethod} from './small-answer.js'
 
-/** What a service says of an object without its bytes. */
-export interface HeadAnswer {
-  readonly statusCode: number
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
+/** GET only of what is expected to be small. */
+export interface SmallRequest extends SignedRequest {
+  readonly method: SmallMethod
 }
 
 interface Question {
   /** The request as it is sent. */
   readonly text: string
-  resolve(answer: HeadAnswer): void
+  readonly reader: SmallAnswerReader
+  resolve(answer: SmallAnswer): void
   reject(error: Error): void
 }
 
 type Limits = Pick<Connections, 'connectionTimeout' | 'socketTimeout'>
 
-const longestAnswer = 64 << 10 // characters
-
 /**
- * Connections on which nothing is asked but HEAD, to one service without a proxy in between. As no answer has a body, none
- * needs the streams, events and timers of node:http, which are most of what a rebuild or a migration does for an object.
- * A connection that breaks takes one question along, and is opened anew for the next one.
+ * Connections to one service without a proxy in between, on which nothing is asked but what has a small answer. Such an answer
+ * needs none of the streams, events and timers of node:http, which are most of what a rebuild or a migration does for an object.
+ * A connection that breaks, or brings another answer, takes one question along, and is opened anew for the next one.
  */
-export class HeadConnections {
-  readonly #open = new Set<HeadConnection>()
-  readonly #idle: HeadConnection[] = []
+export class DirectConnections {
+  readonly #open = new Set<DirectConnection>()
+  readonly #idle: DirectConnection[] = []
   readonly #waiting: Question[] = []
 
   constructor(
@@ -40,10 +38,10 @@ export class HeadConnections {
   ) {}
 
   /** @throws what the connection does, or an Error about the request or the answer */
-  ask(request: SignedRequest): Promise<HeadAnswer> {
+  ask(request: SmallRequest): Promise<SmallAnswer> {
     return new Promise((resolve, reject) => {
-      const text = formatHead(request)
-      const question = {text, resolve, reject}
+      const text = formatRequest(request)
+      const question = {text, reader: new SmallAnswerReader(request.method), resolve, reject}
       const idle = this.#idle.pop()
       if (idle) idle.ask(question)
       else if (this.#open.size < this.agent.maxSockets) this.#connect().ask(question)
@@ -56,7 +54,7 @@ export class HeadConnections {
     for (const connection of this.#open) connection.destroy()
   }
 
-  #connect(): HeadConnection {
+  #connect(): DirectConnection {
     const {hostname, port, protocol} = this.address
     const host = hostname.replace(/^\[|\]$/g, '')
     const options = {
@@ -66,7 +64,7 @@ export class HeadConnections {
       servername: isIP(host) === 0 ? host : '',
     }
     const socket = this.agent.createConnection(options) as Socket
-    const connection: HeadConnection = new HeadConnection(socket, this.limits, {
+    const connection: DirectConnection = new DirectConnection(socket, this.limits, {
       free: () => {
         const next = this.#waiting.shift()
         if (next) connection.ask(next)
@@ -85,9 +83,8 @@ export class HeadConnections {
   }
 }
 
-class HeadConnection {
+class DirectConnection {
   #question: Question | undefined
-  #text = ''
 
   constructor(
     private readonly socket: Socket,
@@ -119,22 +116,22 @@ class HeadConnection {
   }
 
   #take(chunk: Buffer): void {
-    this.#text += chunk.toString('latin1')
-    const end = this.#text.indexOf('\r\n\r\n')
-    if (end === -1) {
-      if (this.#text.length > longestAnswer) this.destroy(new Error('the answer does not end'))
+    if (!this.#question) {
+      this.destroy() // nothing was asked
       return
     }
-    const answer = this.#question && parseAnswer(this.#text.slice(0, end))
-    const isAll = this.#text.length === end + 4
-    if (!answer || !isAll) {
-      this.destroy(new Error('the answer is none to HEAD'))
+    const {reader, resolve} = this.#question
+    let answer: SmallAnswer | undefined
+    try {
+      answer = reader.take(chunk)
+    } catch (error) {
+      this.destroy(error as Error)
       return
     }
-    this.#text = ''
-    this.#question?.resolve(answer)
+    if (!answer) return
     this.#question = undefined
-    if (!answer.isKept) {
+    resolve(answer)
+    if (!reader.isKept) {
       this.destroy()
       return
     }
@@ -143,29 +140,12 @@ class HeadConnection {
   }
 }
 
-function formatHead({address, headers}: SignedRequest): string {
-  let text = `HEAD ${address.pathname}${address.search} HTTP/1.1\r\n`
+function formatRequest({method, address, headers}: SmallRequest): string {
+  let text = `${method} ${address.pathname}${address.search} HTTP/1.1\r\n`
   for (const name in headers) {
     const value = headers[name] ?? ''
     if (/[^\t -\xff]/.test(value)) throw new Error(`the header ${name} can't be sent`)
     text += `${name}: ${value}\r\n`
   }
   return `${text}\r\n`
-}
-
-/** @param text without the blank line. @returns undefined for what is not plain HTTP/1.1 */
-function parseAnswer(text: string): (HeadAnswer & {readonly isKept: boolean}) | undefined {
-  const [first = '', ...lines] = text.split('\r\n')
-  const [, minor, status] = /^HTTP\/1\.([01]) ([2-5]\d\d)(?: |$)/.exec(first) ?? []
-  if (status === undefined) return undefined
-  const headers: Record<string, string> = {}
-  for (const line of lines) {
-    const colon = line.indexOf(':')
-    if (colon < 1 || line[0] === ' ' || line[0] === '\t') return undefined
-    const name = line.slice(0, colon).toLowerCase()
-    const value = line.slice(colon + 1).trim()
-    headers[name] = name in headers ? `${headers[name]}, ${value}` : value
-  }
-  const isKept = minor === '1' && !/\bclose\b/i.test(headers['connection'] ?? '')
-  return {statusCode: Number(status), headers, isKept}
 }
