@@ -1,5 +1,4 @@
 import {createHash, timingSafeEqual, type Hash} from 'node:crypto'
-import type {Readable} from 'node:stream'
 import type {IHasher} from 'hash-wasm'
 import {InvalidInput} from '../errors.js'
 
@@ -55,7 +54,7 @@ export class Digester {
 
 /** Digests and size, in bytes, of what a stream gives. */
 export async function hashStream(
-  stream: Readable,
+  stream: AsyncIterable<unknown> | Iterable<unknown>,
   options: {blake2?: boolean} = {},
 ): Promise<Digests & {readonly size: number}> {
   const digester = await Digester.open(options)

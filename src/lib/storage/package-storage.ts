@@ -5,7 +5,7 @@ import type {DistFile} from '../packaging/dist-file.js'
 import {parseFilename} from '../packaging/filenames.js'
 import {normalizeName} from '../packaging/names.js'
 import {computedKey, keyOf, parseKey, prefixesOf, type FileCoordinates, type KeyParts} from './layout.js'
-import type {Bytes} from './small-body.js'
+import {smallSize, type Bytes} from './small-body.js'
 import {
   isOddity,
   ObjectMissing,
@@ -109,6 +109,14 @@ export class PackageStorage {
   /** @throws {ObjectMissing} */
   open(file: FileCoordinates, range?: ByteRange): Promise<Readable> {
     return this.store.open(this.keyOf(file), range)
+  }
+
+  /** All bytes of a file: small ones whole, where the store gives them so. @throws {ObjectMissing} */
+  async read(file: DistFile): Promise<Bytes> {
+    const key = this.keyOf(file)
+    const {size = Infinity} = file.data
+    if (!this.store.fetch || size > smallSize) return this.store.open(key)
+    return (await this.store.fetch(key, size)).bytes
   }
 
   /**

@@ -9,6 +9,9 @@ export type Bytes = Buffer | Readable
 export const wholeOf = (bytes: Bytes): Promise<Buffer> =>
   bytes instanceof Readable ? collect(bytes) : Promise.resolve(bytes)
 
+export const chunksOf = (bytes: Bytes): AsyncIterable<Buffer> | Iterable<Buffer> =>
+  bytes instanceof Readable ? (bytes as AsyncIterable<Buffer>) : [bytes]
+
 /** All bytes of a stream. @throws what breaks it, also when it is destroyed before its end. */
 export function collect(stream: Readable): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,8 +1,7 @@
-import {Readable} from 'node:stream'
 import {createHash, hash} from 'node:crypto'
 import type {DistFile} from '../../packaging/dist-file.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
-import {smallSize, wholeOf, type Bytes} from '../../storage/small-body.js'
+import {chunksOf, smallSize, wholeOf, type Bytes} from '../../storage/small-body.js'
 import {ObjectMissing, type ListedObject, type Oddity} from '../../storage/storage.js'
 import type {Bandwidth} from './bandwidth.js'
 
@@ -37,8 +36,7 @@ export async function* readFile(
   file: DistFile,
   opened?: Bytes,
 ): AsyncGenerator<Buffer> {
-  const found = opened ?? (await storage.open(file))
-  for await (const chunk of (found instanceof Readable ? found : [found]) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(opened ?? (await storage.read(file)))) {
     signal?.throwIfAborted()
     await bandwidth?.take(chunk.length)
     yield chunk
@@ -52,7 +50,7 @@ export async function readSmallFile(
   file: DistFile,
   opened?: Bytes,
 ): Promise<Buffer> {
-  const bytes = await wholeOf(opened ?? (await storage.open(file)))
+  const bytes = await wholeOf(opened ?? (await storage.read(file)))
   signal?.throwIfAborted()
   await bandwidth?.take(bytes.length)
   return bytes

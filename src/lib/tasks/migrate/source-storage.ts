@@ -14,8 +14,8 @@ export class SourceStorage extends PackageStorage {
     return blamed(super.stat(...args))
   }
 
-  override open(...args: Parameters<PackageStorage['open']>): ReturnType<PackageStorage['open']> {
-    return blamed(super.open(...args))
+  override read(...args: Parameters<PackageStorage['read']>): ReturnType<PackageStorage['read']> {
+    return blamed(super.read(...args))
   }
 
   override fetch(...args: Parameters<PackageStorage['fetch']>): ReturnType<PackageStorage['fetch']> {

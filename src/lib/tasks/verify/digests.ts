@@ -2,6 +2,7 @@ import {PpcError, Unavailable} from '../../errors.js'
 import type {DistFile} from '../../packaging/dist-file.js'
 import {equalDigests, hashStream} from '../../packaging/hashes.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
+import {chunksOf} from '../../storage/small-body.js'
 import {ObjectMissing} from '../../storage/storage.js'
 
 export interface DigestCheck {
@@ -45,7 +46,7 @@ async function readAndCompare(
   const {hash_sha256, hash_md5} = hasDigest(listed) || !row ? listed.data : row.data
   const unknown = hash_sha256 === undefined && hash_md5 === undefined
   try {
-    const {size, sha256, md5} = await hashStream(await storage.open(listed))
+    const {size, sha256, md5} = await hashStream(chunksOf(await storage.read(listed)))
     const damage = (text: string) => ({damage: text, size, unknown})
     if (size !== listed.data.size) return damage(`gives ${size} bytes instead of ${listed.data.size ?? 0}`)
     if (hash_sha256 !== undefined && !equalDigests(hash_sha256, sha256))
