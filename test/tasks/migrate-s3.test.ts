@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import {utimes} from 'node:fs/promises'
+import {readFile, utimes} from 'node:fs/promises'
+import {basename} from 'node:path'
 import {after, before, describe, it} from 'node:test'
 import {UsageError} from '../../src/lib/errors.js'
 import {Notes} from '../../src/lib/index/notes.js'
@@ -62,6 +63,20 @@ describe('Migrating to S3 and back', needs('versitygw'), () => {
       const {copied, failed} = await migrateFiles(store, dir.target, {dryRun})
       assert.deepEqual([copied, failed.map(({filename}) => filename)], [0, ['eggy-1.zip']], `${dryRun}`)
     }
+  })
+
+  it('knows the project of a file in the directory of another one, also for --only', async () => {
+    await using dir = await twoPlaces()
+    await using store = await bucket('elsewhere/')
+    const bytes = await readFile(dir.join('old', whl))
+    const metadata = {name: 'open-lib', version: '1.9'}
+    await store.put(`elsewhere/uploads/${basename(whl)}`, bodyOf(bytes), {replace: false, metadata})
+    const only = ['open-lib']
+    const copied = await migrateFiles(store, dir.target, {only})
+    assert.deepEqual([copied.copied, copied.warnings], [1, []])
+    await utimes(dir.join('new', whl), 1_600_000_000, 1_600_000_000)
+    assert.equal((await migrateFiles(store, dir.target, {only, strategy: 'mirror'})).removed, 0)
+    assert.deepEqual(await keysIn(dir.join('new')), [whl])
   })
 
   it('copies inside the service from one prefix to another', async () => {

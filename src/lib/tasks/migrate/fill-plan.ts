@@ -1,7 +1,14 @@
 import {parseFilename} from '../../packaging/filenames.js'
 import {normalizeName} from '../../packaging/names.js'
+import type {KeyParts} from '../../storage/layout.js'
 import type {PackageStorage} from '../../storage/package-storage.js'
-import {isOddity, type ListedObject, type ObjectStore, type Oddity} from '../../storage/storage.js'
+import {
+  isOddity,
+  type ListedObject,
+  type ObjectMetadata,
+  type ObjectStore,
+  type Oddity,
+} from '../../storage/storage.js'
 import type {Ends} from './ends.js'
 import {recordedTime} from './times.js'
 import {Progress, type End, type Plan, type PlannedFile} from './plan.js'
@@ -93,11 +100,22 @@ function planned(storage: PackageStorage, entry: ListedObject): PlannedFile {
   return {
     ...object,
     filename,
-    project: parts ? normalizeName(parts.name) : projectOf(filename),
+    project: parts ? projectAt(storage, parts, metadata) : projectOf(filename),
     version: parts?.version,
     // A directory tells it again for less than a database keeps it for.
     ...(metadata !== undefined && storage.store.layout !== 'tree' && {metadata}),
   }
+}
+
+/**
+ * A bucket may hold a file of any project under any name, as pypicloud lists it: where both differ, what the file is called
+ * says more.
+ */
+function projectAt({store}: PackageStorage, {name, filename}: KeyParts, metadata?: ObjectMetadata): string {
+  const project = normalizeName(name)
+  if (store.layout === 'tree') return project
+  if (metadata?.['name']) return normalizeName(metadata['name'])
+  return normalizeName(filename).startsWith(`${project}-`) ? project : (projectOf(filename) ?? project)
 }
 
 /** Undefined: it is none of our business. What can't be known yet counts as selected. */
@@ -106,11 +124,16 @@ function selected(
   {modified, metadata}: ListedObject,
   {only, since}: Selection,
 ): Progress | undefined {
-  if (only && file.project !== undefined && !only.has(file.project)) return undefined
+  if (only && !mayBeOf(only, file)) return undefined
   if (!since) return Progress.todo
   const published = metadata ? recordedTime(metadata['upload_time'] ?? metadata['upload-time']) : undefined
   return (published ?? modified) < since ? Progress.unselected : Progress.todo // never published after it was modified
 }
+
+const mayBeOf = (only: ReadonlySet<string>, {project, version, filename}: PlannedFile): boolean =>
+  project === undefined ||
+  only.has(project) ||
+  (version === undefined && only.has(projectOf(filename) ?? project))
 
 /** A directory that can't be read, say, may hold any file of its project. */
 function projectOfOddity({store}: PackageStorage, key: string): string | undefined {
