@@ -15,17 +15,21 @@ const otherPrograms = [
   [/^tasks\/(migrate-s3|migrate-faults|moves|refused-objects)/, 'files that move between clouds'],
   [/^commands\/migrate-(chain|kill)/, 'the same with commands, and kills'],
   [
-    /^tasks\/rebuild-together|-servers-faults\.test|^cache\/redis-cuts|^sql\/frozen/,
+    /^tasks\/rebuild-together|-servers-faults\.test|^cache\/(redis-cuts|dynamo-faults)|^sql\/frozen/,
     'databases that are cut off',
   ],
-  [/^lambda\/faults/, 'functions, each start of which loads all of AWS'],
+  [
+    /^lambda\/(faults|function)/,
+    'functions on every database, each start of which loads all of AWS; both start one in lambda/rights',
+  ],
+  [/^access\/slow-hashes/, 'a second for each hash, whose schemes both know from access/passwords'],
   [/-moto\.contract|-dynalite\.test/, 'a second server of a protocol; the other one is asked by both'],
   [
-    /^server\/(exchanges-|rights-everywhere|simultaneous)|^tasks\/rebuild-modes|^cache\/undone-changes/,
+    /^server\/(delivery-clouds|exchanges-|rights-everywhere|simultaneous)|^tasks\/(rebuild-modes|sync)\.|^cache\/undone-changes/,
     'one thing on every database and storage, to each of which both speak in the suites of the contracts',
   ],
   [
-    /^commands\/(access-changes|create-s3-sync|explain|own-backends|rebuild-cache|token)/,
+    /^commands\/(access-changes|audit|create-s3-sync|explain|gen-password|iam-policy|own-backends|rebuild-cache|storage|sync|token|verify|yank)/,
     'more commands; how one begins, asks, tells and ends is tried by the others',
   ],
 ]

@@ -5,7 +5,6 @@ import {after, before, describe, it} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {AclEntry} from '../../src/lib/access/access.js'
 import {Memo} from '../../src/lib/access/memo.js'
-import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {describeAccess, describeAccessWriter} from '../contracts/access.js'
 import {describeTokenStore} from '../contracts/token-store.js'
@@ -16,7 +15,7 @@ import {sqlClient} from '../services/sql-client.js'
 import {needs} from '../support/needs.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
-import {fixturePasswords} from './sql-support.js'
+import {letsEveryUserIn} from './sql-support.js'
 
 async function* stream(entries: readonly AclEntry[]): AsyncGenerator<AclEntry> {
   yield* await Promise.resolve(entries)
@@ -70,12 +69,7 @@ for (const name of ['postgresql', 'mariadb'] as const) {
       await using client = await sqlClient(url)
       const users = await client.run('SELECT * FROM pypicloud_users ORDER BY username')
       await using access = await openAt(url)
-      for (const [username, password] of Object.entries(fixturePasswords)) {
-        const account = await access.findAccount(username)
-        assert.equal(await verifyPassword(password, account?.passwordHash ?? ''), true, username)
-        assert.equal(account?.pending, username === 'pat')
-        assert.equal(account.admin, username === 'ada')
-      }
+      await letsEveryUserIn(access)
       assert.equal(await access.findAccount('Ada'), undefined)
       assert.equal(await access.writer?.needsAdmin(), false)
       assert.deepEqual(await access.listGroups(), ['devs', 'empty-group', 'ops'])

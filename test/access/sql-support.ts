@@ -1,13 +1,15 @@
+import assert from 'node:assert/strict'
 import {copyFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {after} from 'node:test'
 import type {Access} from '../../src/lib/access/access.js'
+import {verifyPassword} from '../../src/lib/access/passwords/index.js'
 import {openSqlAccess} from '../../src/lib/access/sql/sql.js'
 import {fixtures} from '../support/paths.js'
 import {configWith, tempDir} from '../support/temp.js'
 
 /** The users of pypicloud's databases among the fixtures; only `ada` is an administrator, and `pat` waits for approval. */
-export const fixturePasswords = {
+const fixturePasswords = {
   ada: 'Ada-pass-1',
   bob: "b0b's secret",
   carol: 'carol:with:colons',
@@ -16,6 +18,21 @@ export const fixturePasswords = {
   frank: 'frank$argon2',
   'svc.build@example.com': 'svc%20token+/=',
   pat: 'pat-pending',
+}
+
+/** That each of these users gets in by the password, and none of `tried` by another one. */
+export async function letsEveryUserIn(
+  access: Access,
+  tried: readonly string[] = Object.keys(fixturePasswords),
+): Promise<void> {
+  for (const [username, password] of Object.entries(fixturePasswords)) {
+    const account = await access.findAccount(username)
+    assert.equal(await verifyPassword(password, account?.passwordHash ?? ''), true, username)
+    if (tried.includes(username))
+      assert.equal(await verifyPassword(`${password}!`, account?.passwordHash ?? ''), false, username)
+    assert.equal(account?.pending, username === 'pat')
+    assert.equal(account.admin, username === 'ada')
+  }
 }
 
 const directories: AsyncDisposable[] = []

@@ -9,12 +9,12 @@ import {completeMark} from '../../src/lib/cache/cache.js'
 import {Unavailable} from '../../src/lib/errors.js'
 import type {DistFile} from '../../src/lib/packaging/dist-file.js'
 import {startService} from '../services/index.js'
-import type {DatabaseServer} from '../services/postgresql.js'
+import {prepareMariadb} from '../services/mariadb.js'
+import {preparePostgresql, type DatabaseServer} from '../services/postgresql.js'
 import {forServerUser} from '../services/server-user.js'
 import {sqlClient} from '../services/sql-client.js'
 import {freePort} from '../support/free-port.js'
 import {needs, program} from '../support/needs.js'
-import {runProgram} from '../support/run.js'
 import {tempDir} from '../support/temp.js'
 import {insist} from '../support/wait.js'
 import {open} from './open-sql.js'
@@ -142,13 +142,10 @@ async function database(
   const data = join(directory, 'data')
   await mkdir(data)
   const asUser = await forServerUser(name === 'mariadb' ? 'mysql' : 'postgres', data)
-  const [make, serve] = commands[name](data, port)
-  const [first = '', ...rest] = [...asUser, ...make]
-  const made = await runProgram(first, rest, {cwd: directory})
-  assert.equal(made.code, 0, made.stderr)
+  await (name === 'mariadb' ? prepareMariadb : preparePostgresql)(data, asUser)
   const url = name === 'mariadb' ? `mysql://root@127.0.0.1:${port}` : `postgresql://ppc@127.0.0.1:${port}`
   const start = async (): Promise<Started> => {
-    const [command = '', ...args] = [...asUser, ...serve]
+    const [command = '', ...args] = [...asUser, ...commands[name](data, port)]
     const child = spawn(command, args, {stdio: 'ignore', cwd: directory})
     const gone = once(child, 'exit')
     const kill = async () => {
@@ -170,44 +167,20 @@ async function database(
   return {url: `${url}/pypi`, start}
 }
 
-/** How to make a data directory, and how to serve it. */
-const commands: Readonly<
-  Record<'postgresql' | 'mariadb', (data: string, port: number) => [make: string[], serve: string[]]>
-> = {
-  postgresql: (data, port) => {
-    const binaries = join(program('postgresql'), '..')
-    return [
-      [join(binaries, 'initdb'), '-D', data, '-A', 'trust', '-U', 'ppc', '-E', 'UTF8', '--locale=C.UTF-8'],
-      [
-        join(binaries, 'postgres'),
-        '-D',
-        data,
-        '-p',
-        String(port),
-        '-h',
-        '127.0.0.1',
-        '-c',
-        'unix_socket_directories=',
-      ],
-    ]
-  },
+/** How to serve a data directory. */
+const commands: Readonly<Record<'postgresql' | 'mariadb', (data: string, port: number) => string[]>> = {
+  postgresql: (data, port) => [
+    program('postgresql'),
+    ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-c', 'unix_socket_directories='],
+  ],
   mariadb: (data, port) => [
-    [
-      'mariadb-install-db',
-      '--no-defaults',
-      `--datadir=${data}`,
-      `--tmpdir=${data}`,
-      '--auth-root-authentication-method=normal',
-    ],
-    [
-      program('mariadb'),
-      '--no-defaults',
-      `--datadir=${data}`,
-      `--tmpdir=${data}`,
-      `--port=${port}`,
-      '--bind-address=127.0.0.1',
-      `--socket=${data}/s`,
-      '--innodb-buffer-pool-size=32M',
-    ],
+    program('mariadb'),
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--tmpdir=${data}`,
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    `--socket=${data}/s`,
+    '--innodb-buffer-pool-size=32M',
   ],
 }

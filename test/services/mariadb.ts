@@ -3,18 +3,25 @@ import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {createConnection} from 'mysql2/promise'
 import {program} from '../support/needs.js'
+import {prepareData} from './prepared.js'
 import {makeTlsFiles, type DatabaseServer, type DatabaseServerOptions, type TlsFiles} from './postgresql.js'
 import {forServerUser} from './server-user.js'
 import {startServer} from './supervised.js'
 
 // servers that share a directory for temporary tables remove each other's
 const start = `
-{ [ -d "$2/mysql" ] || mariadb-install-db --no-defaults --datadir="$2" --tmpdir="$2" --auth-root-authentication-method=normal --skip-test-db >/dev/null; } &&
 tls="" &&
 if [ -n "$5" ]; then tls="--ssl-ca=$5/ca.pem --ssl-cert=$5/server.pem --ssl-key=$5/server.key"; fi &&
 exec "$1" --no-defaults --datadir="$2" --tmpdir="$2" --port="$3" --bind-address=127.0.0.1\${5:+,127.0.0.2} --socket="$2/s" --init-file="$4" \\
   --character-set-server=utf8mb4 --skip-name-resolve --innodb-flush-log-at-trx-commit="$6" --innodb-buffer-pool-size=32M $tls
 `
+
+/** As `preparePostgresql`. */
+export function prepareMariadb(data: string, asUser: readonly string[]): Promise<void> {
+  const place = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${data}`]
+  const how = ['--auth-root-authentication-method=normal', '--skip-test-db']
+  return prepareData(data, program('mariadb'), [...asUser, 'mariadb-install-db', ...place, ...how])
+}
 
 /** MariaDB; `url` (`mysql://`) names a fresh database, whose user may do everything. */
 export async function startMariadb({tls = false, restarts}: DatabaseServerOptions = {}): Promise<
@@ -40,6 +47,7 @@ export async function startMariadb({tls = false, restarts}: DatabaseServerOption
           '',
         ].join(';\n'),
       )
+      await prepareMariadb(data, asUser)
       if (tls) files = await makeTlsFiles(directory)
       const from = tls ? directory : ''
       return [

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import pg from 'pg'
 import {program} from '../support/needs.js'
 import {makeCertificate, makeClientCertificate} from './certificate.js'
+import {prepareData} from './prepared.js'
 import {forServerUser} from './server-user.js'
 import type {Service} from './service.js'
 import {startServer} from './supervised.js'
@@ -33,7 +34,6 @@ export interface TlsFiles {
 }
 
 const start = `
-[ -e "$2/PG_VERSION" ] || "$1/initdb" -D "$2" -A trust -U ppc -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null || exit
 if [ -z "$4" ]; then
   exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1 -c unix_socket_directories= -c fsync=off
 fi
@@ -47,6 +47,13 @@ exec "$1/postgres" -D "$2" -p "$3" -h 127.0.0.1,127.0.0.2 -c "unix_socket_direct
   -c ssl=on -c ssl_ca_file=ca.pem -c ssl_cert_file=server.pem -c ssl_key_file=server.key
 `
 
+/** Makes what a server needs in the empty `data`, by a command that begins `asUser`. */
+export function preparePostgresql(data: string, asUser: readonly string[]): Promise<void> {
+  const server = program('postgresql')
+  const how = ['-A', 'trust', '-U', 'ppc', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']
+  return prepareData(data, server, [...asUser, join(server, '..', 'initdb'), '-D', data, ...how])
+}
+
 /** PostgreSQL; `url` names a fresh database, whose user may do everything and needs no password. */
 export async function startPostgresql({tls = false, restarts}: DatabaseServerOptions = {}): Promise<
   DatabaseServer & {tls: TlsFiles | undefined}
@@ -59,6 +66,7 @@ export async function startPostgresql({tls = false, restarts}: DatabaseServerOpt
       const data = join(directory, 'data')
       const binaries = join(program('postgresql'), '..')
       const asUser = await forServerUser('postgres', data)
+      await preparePostgresql(data, asUser)
       if (tls) files = await makeTlsFiles(directory)
       const from = tls ? directory : ''
       return [...asUser, '/bin/sh', '-c', start, 'postgresql', binaries, data, String(port), from]
