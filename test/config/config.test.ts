@@ -62,6 +62,23 @@ describe('a config file', () => {
     ])
   })
 
+  it('takes no prefix under which no client would find a file', async () => {
+    for (const prefix of ['./p/', 'a/../b/', '../', 'a/./']) {
+      const [problem] = await problemsOf(
+        reading({'server.ini': app(`pypi.storage = s3\nstorage.bucket = b\nstorage.prefix = ${prefix}`)}),
+      )
+      assert.match(
+        problem!,
+        /storage\.prefix: found .*, expected text without "\." or "\.\." between slashes$/,
+      )
+    }
+    const prefix = '.a/..b/c./d..'
+    const config = await reading({
+      'server.ini': app(`pypi.storage = s3\nstorage.bucket = b\nstorage.prefix = ${prefix}`),
+    })
+    assert.equal(config.read(s3StorageFields).prefix, prefix)
+  })
+
   it('says which sections there are when [app:main] is missing', async () => {
     const [problem] = await problemsOf(reading({'server.ini': '[app:prod]\nx = 1\n[server:main]\n'}))
     assert.match(problem!, /there is no \[app:main\] section; it has \[app:prod\] \[server:main\]/)

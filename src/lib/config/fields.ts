@@ -50,6 +50,14 @@ export const text = (key: string, options: Required | WithDefault<string>): Fiel
   const fallback = 'default' in options ? options.default : ''
   return field(key, 'text', fallback, value => value || fallback, options)
 }
+/** What keys of a store begin with. URLs have no `.` and `..` between slashes: libraries and clients resolve them. */
+export const keyPrefix = (key: string, options: WithDefault<string>): Field<string> => {
+  const parse = (value: string) => {
+    if (/(?:^|\/)\.\.?\//.test(value)) throw new TypeError(value)
+    return value || options.default
+  }
+  return field(key, 'text without "." or ".." between slashes', options.default, parse, options)
+}
 export const optionalText = (key: string, options: FieldOptions): Field<string | undefined> =>
   field<string | undefined>(key, 'text', undefined, value => value || undefined, options)
 /** All keys with one beginning, whose ends the operator chooses. Read by `config.family()`. */

@@ -1,5 +1,6 @@
 import {
   bool,
+  keyPrefix,
   optionalBool,
   optionalChoice,
   optionalInt,
@@ -42,7 +43,7 @@ export const fileStorageFields = {
 const bucketFields = {
   ...diskCacheFields,
   bucket: text('storage.bucket', {required: true, help: 'Name of the bucket.'}),
-  prefix: text('storage.prefix', {
+  prefix: keyPrefix('storage.prefix', {
     default: '',
     help: 'Put in front of every key as it stands: write a slash at its end if you want one.',
   }),
