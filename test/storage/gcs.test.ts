@@ -178,6 +178,13 @@ describe('Google Cloud Storage', needs('fake-gcs-server'), () => {
     assert.equal(await target.overlaps?.(source), false)
     await using outer = await open({'storage.bucket': 'to'})
     assert.equal(await outer.overlaps?.(target), true)
+    await using proxy = await startFaultProxy(service.url) // another address of the same service
+    await using again = await open({'storage.bucket': 'to'}, proxy.url)
+    assert.deepEqual([await again.overlaps?.(target), await target.overlaps?.(again)], [true, true])
+    await using other = await startService('fake-gcs-server')
+    await using elsewhere = await open({'storage.bucket': 'to'}, other.url)
+    await elsewhere.put('p/é-1.0.zip', bodyOf(bytes), {replace: true})
+    assert.deepEqual([await elsewhere.overlaps?.(target), await target.overlaps?.(elsewhere)], [false, false])
   })
 
   describe('on a bad network', () => {

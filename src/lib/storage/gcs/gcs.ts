@@ -15,6 +15,7 @@ import {deleteObject, putObject, statObject} from './put.js'
 import {readObject} from './read.js'
 import {GcsLinks} from './sign.js'
 import {
+  isOddity,
   ObjectExists,
   ObjectMissing,
   type Body,
@@ -173,18 +174,31 @@ class GcsStore implements ObjectStore {
     }
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- a contract of promises
   async overlaps(other: ObjectStore): Promise<boolean> {
-    if (!(other instanceof GcsStore) || other.#api.root !== this.#api.root) return false
-    return (
-      other.#options.bucket === this.#options.bucket &&
-      (other.keyPrefix.startsWith(this.keyPrefix) || this.keyPrefix.startsWith(other.keyPrefix))
-    )
+    if (!(other instanceof GcsStore) || other.#options.bucket !== this.#options.bucket) return false
+    const isInner = this.keyPrefix.startsWith(other.keyPrefix)
+    if (!isInner && !other.keyPrefix.startsWith(this.keyPrefix)) return false
+    if (other.#api.root === this.#api.root) return true
+    // a bucket can have a private address too: one generation of one object is not in two buckets
+    const [inner, outer] = isInner ? [this, other] : [other, this]
+    for await (const entry of inner.list('')) {
+      if (!isOddity(entry)) return outer.#holds(entry)
+    }
+    return false
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a contract of promises
   async [Symbol.asyncDispose](): Promise<void> {
     this.#api[Symbol.dispose]()
+  }
+
+  async #holds({key, fingerprint}: ListedObject): Promise<boolean> {
+    try {
+      return (await this.stat(key)).fingerprint === fingerprint
+    } catch (error) {
+      if (error instanceof ObjectMissing) return false
+      throw error
+    }
   }
 
   #newObject(key: string, {metadata = {}, replace}: PutOptions): NewObject {
