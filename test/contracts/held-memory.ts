@@ -1,7 +1,7 @@
 import {setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
 
-const lookEvery = 8 << 20 // bytes; a look collects all garbage first
+const lookEvery = 4 << 20 // bytes
 
 /**
  * How much more memory is held than at first, while bytes pass by. Held is what something still refers to. What the process

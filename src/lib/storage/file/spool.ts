@@ -101,4 +101,5 @@ const passing = (digest: Hash) =>
 const wrongSize = (found: number, expected: number) =>
   new StorageFailed(`the bytes ended after ${found}, expected ${expected}`)
 
-const notAsWritten = () => new StorageFailed('what was written does not read back the same, and was removed again: check the disk')
+const notAsWritten = () =>
+  new StorageFailed('what was written does not read back the same, and was removed again: check the disk')
