@@ -19,7 +19,7 @@ import {runTool} from './tools.js'
 const run = promisify(execFile)
 /** A small move, of which the start of a process is a large part, and one of some size. */
 const moves = [
-  {projects: 50, versions: 10, rounds: 3},
+  {projects: 50, versions: 10, rounds: 7},
   {projects: 500, versions: 10, rounds: 1},
 ]
 
