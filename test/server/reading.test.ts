@@ -4,6 +4,7 @@ import {rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {gunzipSync} from 'node:zlib'
 import {after, before, describe, it} from 'node:test'
+import {waitFor} from '../support/wait.js'
 import {buildWheel, type BuiltFile} from '../support/wheels.js'
 import {basic, copyPypicloudState, install, type Installation} from './installation.js'
 import {uploadForm} from './upload-form.js'
@@ -35,7 +36,13 @@ const upload = (server: Installation, file: BuiltFile, name: string, version: st
 
 describe('pages', () => {
   let server: Installation
-  before(async () => (server = await install(ini(), copyPypicloudState)))
+  before(async () => {
+    server = await install(ini(), copyPypicloudState)
+    await waitFor('the metadata of what pypicloud stored is offered, and pages stay as they are', async () => {
+      const {files} = (await get('/simple/open-lib/', {accept: json})).json<{files: Record<string, unknown>[]}>()
+      return files.every(file => !String(file['filename']).endsWith('.whl') || 'core-metadata' in file)
+    })
+  })
   after(() => server[Symbol.asyncDispose]())
   const get = (url: string, headers: Record<string, string> = {}) => server.app.inject({url, headers})
 
