@@ -38,10 +38,15 @@ describe('pages', () => {
   let server: Installation
   before(async () => {
     server = await install(ini(), copyPypicloudState)
-    await waitFor('the metadata of what pypicloud stored is offered, and pages stay as they are', async () => {
-      const {files} = (await get('/simple/open-lib/', {accept: json})).json<{files: Record<string, unknown>[]}>()
-      return files.every(file => !String(file['filename']).endsWith('.whl') || 'core-metadata' in file)
-    })
+    await waitFor(
+      'the metadata of what pypicloud stored is offered, and pages stay as they are',
+      async () => {
+        const {files} = (await get('/simple/open-lib/', {accept: json})).json<{
+          files: Record<string, unknown>[]
+        }>()
+        return files.every(file => !String(file['filename']).endsWith('.whl') || 'core-metadata' in file)
+      },
+    )
   })
   after(() => server[Symbol.asyncDispose]())
   const get = (url: string, headers: Record<string, string> = {}) => server.app.inject({url, headers})
